@@ -1,0 +1,1 @@
+"""Settings: one typed definition, read from flags over environment over file over defaults."""
