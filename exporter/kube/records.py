@@ -1,0 +1,185 @@
+"""Compact records: what is kept of an object, and nothing else.
+
+Records are msgspec structs that Python's garbage collector need not track (`gc=False`): they hold strings, numbers and
+tuples of these. Strings that repeat (namespaces, stores, policies, types) are interned while decoding. Times are Unix
+seconds; None is "no such fact". No record holds a message, an annotation's text or a value.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from exporter.eso.schedule import SyncWindows
+
+
+class StoreRef(NamedTuple):
+    """Identity of a store: `kind` SecretStore or ClusterSecretStore; `namespace` is "" for the latter."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class SecretRef(NamedTuple):
+    """A Secret or ServiceAccount that something names. `namespace` "" means the one of whoever uses the store."""
+
+    namespace: str
+    name: str
+
+
+class ExternalSecret(msgspec.Struct, frozen=True, gc=False):
+    """An ExternalSecret.
+
+    `store` is that of spec.secretStoreRef, else the only one its items name; `stores` are all it reads from.
+    `target` is "" for a target that is no Secret. `promised` are the keys the spec names; `promised_all` tells whether
+    these are all it writes. `applied` tells whether the current spec, labels and annotations are what ESO last applied
+    (None: never synced). `detail` is the class of the Ready message (`eso.conditions`). `uid` is a 64-bit hash.
+    """
+
+    namespace: str
+    name: str
+    uid: int
+    created: float
+    deleting: float | None
+    store: StoreRef | None
+    stores: tuple[StoreRef, ...]
+    target: str
+    refresh_policy: str
+    interval: float
+    windows: SyncWindows | None
+    creation_policy: str
+    deletion_policy: str
+    immutable: bool
+    promised: tuple[str, ...]
+    promised_all: bool
+    template_secrets: tuple[str, ...]
+    cluster_externalsecret: str
+    owner: str
+    status: str
+    reason: str
+    detail: str
+    transition: float | None
+    refreshed: float | None
+    applied: bool | None
+
+
+class Store(msgspec.Struct, frozen=True, gc=False):
+    """A SecretStore or ClusterSecretStore (`namespace` "" for the latter).
+
+    `foreign` tells that `spec.controller` names another controller class than ESO's default; `referent` that its auth
+    takes the namespace of whoever uses it, so that ESO says Ready without having checked anything. `mount`, `kv_version`,
+    `auth`, `server`, `ca` (PEM) are set for the vault and openBao providers. `secrets` and `accounts` are the Secrets
+    and ServiceAccounts its spec names, found generically.
+    """
+
+    namespace: str
+    name: str
+    kind: str
+    created: float
+    deleting: float | None
+    foreign: bool
+    referent: bool
+    provider: str
+    server: str
+    mount: str
+    kv_version: str
+    auth: str
+    ca: bytes
+    secrets: tuple[SecretRef, ...]
+    accounts: tuple[SecretRef, ...]
+    owner: str
+    status: str
+    reason: str
+    transition: float | None
+
+    @property
+    def ref(self) -> StoreRef:
+        """The identity ExternalSecrets name it by."""
+        return StoreRef(self.kind, self.namespace, self.name)
+
+
+class Namespace(msgspec.Struct, frozen=True, gc=False):
+    """A Namespace: its name stands in both fields, `owner` comes from the configured label or annotation keys."""
+
+    namespace: str
+    name: str
+    created: float
+    deleting: float | None
+    owner: str
+
+
+class Acceptance(NamedTuple):
+    """Somebody accepted this manual Secret, by annotations on it: `until` in Unix seconds, None for ever."""
+
+    reason: str
+    owner: str
+    until: float | None
+
+
+class Edit(NamedTuple):
+    """Data keys of a Secret that a manager other than ESO owns, with a later entry than ESO's own."""
+
+    manager: str
+    keys: tuple[str, ...]
+
+
+class SecretFacts(msgspec.Struct, frozen=True, gc=False):
+    """What is known of a Secret apart from its name and age. Many Secrets share one of these (they are interned).
+
+    `keys` is the number of data keys (None: the API server did not say). `key_names` are names from managedFields.
+    `marks` are ESO's marks on it (see `eso.ownership`). `rule` is the first rule of the table of other creators that
+    fits, `rule_class` its class. `creator` is the class of the field manager that wrote its data, "" when none did.
+    `edit` and `value_in_annotation` are decided while decoding; no text is kept.
+    """
+
+    type: str
+    keys: int | None
+    key_names: tuple[str, ...]
+    marks: int
+    rule: str
+    rule_class: str
+    creator: str
+    edit: Edit | None
+    value_in_annotation: bool
+    acceptance: Acceptance | None
+    owner: str
+
+
+class Secret(msgspec.Struct, gc=False):
+    """A Secret's metadata. `owner_es` is the ExternalSecret that a controller owner reference names ("" for none) and
+    `owner_uid` that reference's hashed uid; `created_by` is a `created-by` label that names another ExternalSecret than
+    `owner_es`. `es_managers` are field managers of ESO on it other than `owner_es`'s own.
+
+    `ownership` is the one mutable slot: the class that the judge gave last ("" before), kept here because half a million
+    of these must stay small. It takes no part in comparisons (see `same_secret`).
+    """
+
+    namespace: str
+    name: str
+    created: int
+    deleting: bool
+    facts: SecretFacts
+    owner_es: str
+    owner_uid: int
+    created_by: str
+    es_managers: tuple[str, ...]
+    ownership: str = ""
+
+
+def same_secret(old: Secret, new: Secret) -> bool:
+    """Whether two records of one Secret tell the same, whatever the judge noted on them."""
+    return (old.facts is new.facts or old.facts == new.facts) and (
+        old.created == new.created
+        and old.deleting == new.deleting
+        and old.owner_es == new.owner_es
+        and old.owner_uid == new.owner_uid
+        and old.created_by == new.created_by
+        and old.es_managers == new.es_managers
+    )
+
+
+def uid_hash(uid: str) -> int:
+    """A uid as a 60-bit number: small, and stable within a process."""
+    return hash(uid) >> 4

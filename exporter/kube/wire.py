@@ -1,0 +1,82 @@
+"""Shapes shared by every kind as the API server sends them: only the fields that are needed; the rest is skipped."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from exporter.eso.times import parse_time
+
+_T = TypeVar("_T")
+_SHARED_LIMIT = 200_000
+
+
+class OwnerReferenceWire(msgspec.Struct, gc=False):
+    """`metadata.ownerReferences[]`."""
+
+    kind: str = ""
+    apiVersion: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool | None = None
+
+
+class Meta(msgspec.Struct, gc=False):
+    """`metadata` of an object whose labels and annotations are needed in full while it is decoded."""
+
+    name: str
+    namespace: str = ""
+    uid: str = ""
+    generation: int = 0
+    creationTimestamp: str | None = None
+    deletionTimestamp: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    ownerReferences: list[OwnerReferenceWire] | None = None
+
+
+class ConditionWire(msgspec.Struct, gc=False):
+    """`status.conditions[]`: the message is classified while decoding and not kept."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    lastTransitionTime: str | None = None
+
+
+class Shared:
+    """Equal values stand in memory once. Forgets everything when it has grown past a limit (churn must not leak)."""
+
+    def __init__(self) -> None:
+        self._seen: dict[object, object] = {}
+
+    def __call__(self, value: _T) -> _T:
+        """The first equal value seen, else this one."""
+        if len(self._seen) > _SHARED_LIMIT:
+            self._seen.clear()
+        return self._seen.setdefault(value, value)  # type: ignore[return-value]
+
+
+class OwnerKeys:
+    """The configured label or annotation keys whose first hit is the `owner` of an object."""
+
+    def __init__(self, keys: Iterable[str], max_length: int) -> None:
+        self.keys = tuple(keys)
+        self._max_length = max_length
+
+    def of(self, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None) -> str:
+        """The owner, cut to the configured length; "" when no key is there."""
+        for key in self.keys:
+            value = (labels.get(key) if labels else None) or (annotations.get(key) if annotations else None)
+            if value:
+                return sys.intern(value[: self._max_length])
+        return ""
+
+
+def created(meta_time: str | None) -> float:
+    """Creation time in Unix seconds; 0 only for an object without one (the API server always sets it)."""
+    return parse_time(meta_time) or 0.0
