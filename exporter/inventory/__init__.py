@@ -1,0 +1,1 @@
+"""The newest record of everything, its indexes, and what changed. Judges nothing."""
