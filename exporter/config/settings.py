@@ -2,28 +2,48 @@
 
 Flags stand over environment variables, these over the configuration file, this over the defaults below.
 Durations are seconds. All structs are frozen: a reload makes a new `Settings` and swaps it in whole.
+
+The limits in the types hold for what a person writes (file, environment, flags: `exporter.config.values`); a struct made in
+code is not checked, so that a test may choose a deadline of a tenth of a second.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
+
+_SECONDS = {"unit": "seconds"}
+
+Seconds = Annotated[float, Meta(ge=0, extra=_SECONDS)]
+"""A duration; 0 is allowed."""
+
+PositiveSeconds = Annotated[float, Meta(gt=0, extra=_SECONDS)]
+"""A duration that cannot be 0: a time limit."""
+
+Count = Annotated[int, Meta(ge=1)]
+"""How many of something; at least one."""
+
+FilePath = Annotated[str, Meta(extra={"file": True})]
+"""The path of a file: `~` is the home directory; one written in the configuration file is relative to that file."""
 
 DiscoverMode = Literal["cluster", "all", "off"]
 SecretsMode = Literal["metadata", "off"]
+OwnershipResult = Literal["system", "controller", "bootstrap", "helm", "gitops", "manual", "unknown"]
+"""The classes of `exporter.eso.ownership.CLASSES` that a rule of a user may give: ESO's own are never a matter of opinion."""
 
 
 class KubernetesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the API server is reached and which part of the cluster is watched."""
 
-    kubeconfig: str = ""
+    kubeconfig: FilePath = ""
     context: str = ""
     namespaces: tuple[str, ...] = ()
     namespace_selector: str = ""
-    page_size: int = 500
-    watch_timeout: float = 180.0
-    connect_timeout: float = 5.0
+    page_size: Annotated[int, Meta(ge=1, le=10_000)] = 500
+    watch_timeout: Annotated[float, Meta(ge=1, le=250, extra=_SECONDS)] = 180.0
+    connect_timeout: PositiveSeconds = 5.0
 
 
 class VaultNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +65,7 @@ class VaultServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address: str = ""
     aliases: tuple[str, ...] = ()
     nodes: tuple[VaultNode, ...] = ()
-    ca_file: str = ""
+    ca_file: FilePath = ""
     ca: str = ""
 
 
@@ -55,21 +75,21 @@ class VaultSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     servers: tuple[VaultServer, ...] = ()
     discover: DiscoverMode = "cluster"
     allow: tuple[str, ...] = ()
-    interval: float = 10.0
-    timeout: float = 4.0
-    max_servers: int = 50
+    interval: Annotated[float, Meta(ge=1, extra=_SECONDS)] = 10.0
+    timeout: PositiveSeconds = 4.0
+    max_servers: Count = 50
 
 
 class WebSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The HTTP server."""
 
     listen_address: str = ":10820"
-    config_file: str = ""
+    config_file: FilePath = ""
     enable_reload: bool = False
-    max_connections: int = 64
-    max_scrapes: int = 8
-    header_timeout: float = 10.0
-    idle_timeout: float = 30.0
+    max_connections: Count = 64
+    max_scrapes: Count = 8
+    header_timeout: PositiveSeconds = 10.0
+    idle_timeout: PositiveSeconds = 30.0
 
 
 class MetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,12 +113,12 @@ class JudgeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     an object that another one needs may be missing before that is said (watches are not ordered among each other).
     """
 
-    never_synced_after: float = 300.0
-    overdue_factor: float = 2.0
-    overdue_grace: float = 900.0
-    absence_after: float = 10.0
-    never_validated_after: float = 600.0
-    deleting_stuck_after: float = 600.0
+    never_synced_after: Seconds = 300.0
+    overdue_factor: Annotated[float, Meta(ge=1)] = 2.0
+    overdue_grace: Seconds = 900.0
+    absence_after: Seconds = 10.0
+    never_validated_after: Seconds = 600.0
+    deleting_stuck_after: Seconds = 600.0
 
 
 class SecretsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,12 +132,12 @@ class SecretsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class OwnershipRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One rule of the ownership table that users can extend: the first rule whose every given condition holds decides.
 
-    Conditions (all that are given must hold; globs): `type`, `name`, `namespace`, `label` (key or key=value),
+    Conditions (all that are given must hold; globs): `type`, `secret`, `namespace`, `label` (key or key=value),
     `annotation` (key), `owner_kind` (Kind or Kind.group), `manager` (a field manager).
     """
 
     name: str
-    result: str
+    result: OwnershipResult
     type: str = ""
     secret: str = ""
     namespace: str = ""
@@ -149,7 +169,7 @@ class OwnerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `owner` label: the first of these label or annotation keys found on the object, then on its Namespace."""
 
     keys: tuple[str, ...] = ("team", "owner", "app.kubernetes.io/team")
-    max_length: int = 63
+    max_length: Count = 63
 
 
 class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
