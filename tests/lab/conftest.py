@@ -1,0 +1,128 @@
+"""Fixtures of the lab: one set of real servers for a whole run, and what each test or module builds on it."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab import objects
+from tests.lab.build import NEEDED, BuildError, ensure, ensure_crds, path_of
+from tests.lab.cluster import Cluster
+from tests.lab.monitoring import Prometheus
+from tests.lab.openbao import OpenBao
+from tests.lab.servers import BareCluster, Lab
+
+HERE = Path(__file__).parent
+_running: dict[str, Lab] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs the servers, so everything is marked, and the story's steps keep their order."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.lab)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Before the first test, and so under no test's time limit: every binary is there, or the run ends with one sentence."""
+    if session.config.option.collectonly or not any(item.path.is_relative_to(HERE) for item in session.items):
+        return
+    missing = [name for name in NEEDED if not path_of(name).exists()]
+    if missing and os.environ.get("CI"):
+        # Built by `make test-lab` before pytest starts; that it did not happen is a fault of the script, and no reason to skip.
+        pytest.exit(
+            f"the lab's {', '.join(missing)} are not built: run `python -m tests.lab.build` before pytest", returncode=1
+        )
+    try:
+        for name in missing:
+            ensure(name)
+        ensure_crds()
+    except BuildError as error:
+        pytest.exit(str(error), returncode=1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Shows the ends of all server logs under a test that failed."""
+    report = yield
+    if report.failed and item.path.is_relative_to(HERE):
+        for lab in _running.values():
+            for name, tail in {**lab.log_tails(), **_other_tails(item)}.items():
+                report.sections.append((f"lab log: {name}", tail))
+    return report
+
+
+def _other_tails(item: pytest.Item) -> dict[str, str]:
+    """The logs of processes that fixtures of this test hold beside the lab's own."""
+    values = getattr(item, "funcargs", {}).values()
+    held = [one for value in values for one in (value, *vars(value).values()) if hasattr(value, "__dict__")]
+    return {one.name: one.log_tail(40) for one in held if hasattr(one, "log_tail") and hasattr(one, "name")}
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The whole lab, started once per run. Its folder with all logs is kept (pytest keeps the last three)."""
+    started = Lab(tmp_path_factory.mktemp("lab"))
+    _running["lab"] = started
+    try:
+        started.start()
+        yield started
+    finally:
+        started.stop()
+        _running.clear()
+
+
+@pytest.fixture(scope="session")
+def cluster(lab: Lab) -> Cluster:
+    """The administrator of the lab's API server."""
+    return lab.cluster
+
+
+@pytest.fixture(scope="session")
+def openbao(lab: Lab) -> OpenBao:
+    """The lab's OpenBao: engine `secret` is KV v2, `database` KV v1. A test that seals it unseals it."""
+    return lab.openbao
+
+
+@pytest.fixture(scope="session")
+def prometheus(lab: Lab) -> Prometheus:
+    """The lab's Prometheus; it scrapes what the test configures."""
+    return lab.prometheus
+
+
+@pytest.fixture(scope="session")
+def store(cluster: Cluster, lab: Lab) -> str:
+    """The name of a ClusterSecretStore, ready, on the engine `secret` of the lab's OpenBao."""
+    from tests.lab.servers import VAULT_TOKEN
+
+    one = objects.vault_store("vault-backend", lab.openbao.address, token=VAULT_TOKEN)
+    cluster.apply(one)
+    cluster.wait_ready(one)
+    return "vault-backend"
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[str]:
+    """A fresh namespace, named after the test; deleted afterwards (without waiting for its end)."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_")).strip("-")
+    one = objects.namespace(f"{words[:40].strip('-')}-{uuid.uuid4().hex[:6]}")
+    cluster.apply(one)
+    yield one["metadata"]["name"]
+    cluster.delete(one, wait=False)
+
+
+@pytest.fixture
+def bare_cluster(tmp_path: Path) -> Iterator[BareCluster]:
+    """A second API server of the test's own, without ESO's CRDs."""
+    started = BareCluster(tmp_path / "bare")
+    try:
+        started.start()
+        yield started
+    finally:
+        started.stop()

@@ -1,0 +1,73 @@
+"""`make lab`: starts every server of the lab, says where they listen, and ends them on Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+from tests.lab import keybuzz
+from tests.lab.build import NEEDED, BuildError, ensure, ensure_crds
+from tests.lab.servers import ROOT, Lab
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lab.up", description="Start the lab's real servers.")
+    parser.add_argument(
+        "--keybuzz", action="store_true", help="with the reference scenario as it was before its migration"
+    )
+    parser.add_argument("--migrated", action="store_true", help="with the reference scenario after its migration")
+    chosen = parser.parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        for name in NEEDED:
+            ensure(name)
+        ensure_crds()
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    folder = ROOT / ".lab" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    begun = time.monotonic()
+    lab = Lab(folder)
+    try:
+        lab.start()
+        if chosen.keybuzz or chosen.migrated:
+            keybuzz.fill_vault(lab.openbao)
+            keybuzz.create_before(lab.cluster, lab.openbao.address)
+        if chosen.migrated:
+            keybuzz.migrate(lab.cluster)
+        print(_told(lab, time.monotonic() - begun), flush=True)
+        stop.wait()
+    finally:
+        lab.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _told(lab: Lab, seconds: float) -> str:
+    kubectl = f"{ensure('kubectl')} --kubeconfig {lab.cluster.kubeconfig}"
+    return f"""
+The lab is up ({seconds:.0f} s). Everything ends, and its folder goes, with Ctrl-C.
+
+  Kubernetes    {lab.apiserver.address}
+  kubeconfig    {lab.cluster.kubeconfig}
+  kubectl       {kubectl} get namespaces
+  OpenBao       {lab.openbao.address}   root token {lab.openbao.root_token}
+  Prometheus    {lab.prometheus.address}
+  Alertmanager  {lab.alertmanager.address}
+  logs          {lab.folder}
+
+  the exporter  .venv/bin/python -m exporter serve --kubeconfig {lab.cluster.kubeconfig} --web.listen-address 127.0.0.1:10820
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
