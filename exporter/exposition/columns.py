@@ -2,82 +2,97 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from exporter.exposition.lines import Family
 
 F = TypeVar("F")
 
-#: What a volatile column keeps of a shard between refreshes: called with the moment of the scrape (Unix seconds), it gives the lines.
+#: A shard's lines that depend on the moment of the scrape: called with it (Unix seconds), gives them.
 Frozen = Callable[[float], bytes]
 
 
 class Column(Generic[F]):
     """One family of a group.
 
-    `render(facts of many objects)` gives the lines of all of them (none to many each), without HELP and TYPE; every
-    line starts with the family's name and ends with LF, and the lines of one object depend on its facts only.
-    A volatile column's `render(facts, now)` is called when scraped, with the facts of the last completed generation.
+    `render(facts of many objects)` gives the lines of all of them (none to many each), without HELP and TYPE. Every line
+    starts with the family's name and ends with LF, and the lines of one object depend on its facts alone.
+
+    `volatile`: `render(facts, now)` is called when scraped instead, with the facts of the last completed generation.
+    `moving`: the lines change whenever the object's moment does (see Group), as those of a last sync do.
     """
 
-    def __init__(self, family: Family, render: Callable[..., bytes], *, volatile: bool = False) -> None:
+    def __init__(
+        self, family: Family, render: Callable[..., bytes], *, volatile: bool = False, moving: bool = False
+    ) -> None:
         self.family = family
         self.render: Callable[..., bytes] = render
         self.volatile = volatile
+        self.moving = moving
 
-    def freeze(self, facts: list[F]) -> Frozen | None:
-        """For a volatile column: what a scrape calls to get the lines of these objects; None when there are none."""
+    @property
+    def rendered_when_scraped(self) -> bool:
+        """Whether a scrape renders this family, rather than splice finished blocks."""
+        return self.volatile
+
+    def freeze(self, facts: list[F]) -> Frozen:
+        """A volatile column's lines of these objects, to come."""
         kept = tuple(facts)
         render = self.render
-        return (lambda now: render(kept, now)) if kept else None
+        return lambda now: render(kept, now)
+
+    def thaw(self, text: bytes) -> Frozen | None:  # noqa: ARG002
+        """What a scrape makes of a shard's rendered lines; None: it takes them as they are."""
+        return None
 
 
 class AgeColumn(Column[F]):
-    """Seconds since a moment of each object, whole and never negative; objects without the moment have no line.
+    """Whole seconds since a moment of each object, never negative; an object without the moment has no line.
 
-    `label(fact)` gives the label bytes (see `labels`), `since(fact)` the moment in Unix seconds, or None. The lines of
-    a shard are one template with a `%d` per object, so that a scrape only fills in numbers.
+    `label(fact)` gives the label bytes (see `labels`), `since(fact)` the moment in Unix seconds or None. Blocks hold the
+    moments, which change only with the objects; a scrape turns them into ages by filling in one template per shard.
     """
 
-    def __init__(self, family: Family, label: Callable[[F], bytes], since: Callable[[F], float | None]) -> None:
-        super().__init__(family, self._lines, volatile=True)
-        self._label = label
-        self._since = since
+    def __init__(
+        self,
+        family: Family,
+        label: Callable[[F], bytes],
+        since: Callable[[F], float | None],
+        *,
+        moving: bool = False,
+    ) -> None:
+        line = family.name.encode() + b"%b %d\n"
 
-    def freeze(self, facts: list[F]) -> Frozen | None:
-        start = self.family.name.encode() + b"%b %%d\n"
-        lines: list[bytes] = []
-        moments: list[int] = []
-        for fact in facts:
-            moment = self._since(fact)
-            if moment is not None:
-                lines.append(start % self._label(fact).replace(b"%", b"%%"))
-                moments.append(int(moment))
-        if not lines:
-            return None
-        return _Ages(b"".join(lines), tuple(moments))
+        def render(facts: Iterable[F]) -> bytes:
+            return b"".join([line % (label(f), moment) for f in facts if (moment := since(f)) is not None])
 
-    def _lines(self, facts: Iterable[F], now: float) -> bytes:
-        frozen = self.freeze(list(facts))
-        return frozen(now) if frozen else b""
+        super().__init__(family, render, moving=moving)
+
+    @property
+    def rendered_when_scraped(self) -> bool:
+        return True
+
+    def thaw(self, text: bytes) -> Frozen | None:
+        return Ages(text)
 
 
-class _Ages:
-    """A shard's age lines: the template and the moments that fill it."""
+class Ages:
+    """A shard's age lines, made from its lines of moments: a template, and the moments that fill it."""
 
     __slots__ = ("_latest", "_moments", "_template")
 
-    def __init__(self, template: bytes, moments: tuple[int, ...]) -> None:
-        self._template = template
-        self._moments = moments
-        self._latest = max(moments)
+    # LF is escaped inside label values, so this matches at the end of lines only.
+    _MOMENT = re.compile(rb" (-?[0-9]+)\n")
+
+    def __init__(self, text: bytes) -> None:
+        self._moments = tuple(map(int, self._MOMENT.findall(text)))
+        self._template = self._MOMENT.sub(b" %d\n", text.replace(b"%", b"%%"))
+        self._latest = max(self._moments, default=0)
 
     def __call__(self, now: float) -> bytes:
         second = int(now)
         if second >= self._latest:
             return self._template % tuple(map(second.__sub__, self._moments))
         return self._template % tuple([max(0, second - moment) for moment in self._moments])
-
-
-AnyColumn = Column[Any]

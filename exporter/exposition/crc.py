@@ -7,7 +7,7 @@ the CRC before them by x^(8n); so a part carries that power beside its CRC, and 
 from __future__ import annotations
 
 _POLYNOMIAL = 0xEDB88320
-_ONE = 1 << 31
+ONE = 1 << 31
 
 
 def _times_x(value: int) -> int:
@@ -50,7 +50,7 @@ def multiply(a: int, b: int) -> int:
 
 def _powers(step: int) -> tuple[int, ...]:
     """step^0 … step^1023."""
-    table = [_ONE]
+    table = [ONE]
     for _ in range(1023):
         table.append(multiply(table[-1], step))
     return tuple(table)

@@ -17,9 +17,12 @@ F = TypeVar("F")
 #: Above this many shards, shards grow instead: a scrape's cost and the compression's loss follow the number of blocks.
 MOST_SHARDS = 256
 
+#: `Shard.stale` of a shard all of whose columns must be rendered.
+ALL = -1
+
 
 class Shard(Generic[F]):
-    """Objects whose keys lie in one range, and their block per column.
+    """Objects whose keys lie in one range, and what is rendered of them per column.
 
     `before` holds, for each object changed since the last refresh, the facts that are in the blocks (None: not there);
     `stale` is a bit set of the columns whose block must be rendered anew, whatever changed.
@@ -30,27 +33,27 @@ class Shard(Generic[F]):
     def __init__(self, columns: int) -> None:
         self.facts: dict[str, F] = {}
         self.blocks: list[Block | None] = [None] * columns
-        self.frozen: dict[int, Frozen] = {}
+        self.frozen: list[Frozen | None] = [None] * columns
         self.before: dict[str, F | None] = {}
-        self.stale = -1
+        self.stale = ALL
 
-    def ordered(self) -> list[F]:
-        """The facts in key order."""
-        facts = self.facts
-        return [facts[key] for key in sorted(facts)]
+    def outdate(self) -> None:
+        """Everything has to be rendered."""
+        self.stale = ALL
+        self.before = {}
 
 
 class Shards(Generic[F]):
-    """All shards of a group, in key order, never none. `touched` are those that a refresh has to look at."""
+    """All shards, in key order, never none; `touched` are those that a refresh has to look at."""
 
     def __init__(self, columns: int, objects: int) -> None:
         self._columns = columns
         self._objects = objects
         self._count = 0
         self.touched: dict[Shard[F], None] = {}
-        first: Shard[F] = Shard(columns)
-        self.all: list[Shard[F]] = [first]
+        self.all: list[Shard[F]] = [Shard(columns)]
         self._bounds: list[str] = [""]
+        self._removed = False
 
     def __len__(self) -> int:
         return self._count
@@ -69,44 +72,59 @@ class Shards(Generic[F]):
         index = bisect_right(self._bounds, key) - 1
         shard = self.all[index]
         old = shard.facts.get(key)
-        if old is None:
-            self._count += 1
-        elif old == facts:
+        if old is not None and old == facts:
             return
-        shard.before.setdefault(key, old)
         shard.facts[key] = facts
         self.touched[shard] = None
-        if old is None and len(shard.facts) > 2 * self.capacity:
-            self._split(index)
+        if shard.stale != ALL:
+            shard.before.setdefault(key, old)
+        if old is None:
+            self._count += 1
+            if len(shard.facts) > 2 * self.capacity:
+                self._split(index)
 
     def delete(self, key: str) -> None:
         """Remove; an unknown key is nothing."""
-        shard = self.of(key)
+        index = bisect_right(self._bounds, key) - 1
+        shard = self.all[index]
         old = shard.facts.pop(key, None)
-        if old is not None:
-            self._count -= 1
+        if old is None:
+            return
+        self._count -= 1
+        if not shard.facts and len(self.all) > 1:
+            self._remove(index)
+            return
+        self.touched[shard] = None
+        if shard.stale != ALL:
             shard.before.setdefault(key, old)
-            self.touched[shard] = None
 
     def _split(self, index: int) -> None:
         shard = self.all[index]
         keys = sorted(shard.facts)
-        # Lists come in key order: at the growing end the left part stays full, so that a first list leaves full shards.
-        middle = keys[len(keys) // 2]
         right: Shard[F] = Shard(self._columns)
+        # Lists come in key order and moments grow: the left half, where nothing comes any more, is as full as it should be.
         for key in keys[len(keys) // 2 :]:
             right.facts[key] = shard.facts.pop(key)
-        shard.before.clear()
-        shard.stale = -1
+        shard.outdate()
         self.all.insert(index + 1, right)
-        self._bounds.insert(index + 1, middle)
+        self._bounds.insert(index + 1, keys[len(keys) // 2])
         self.touched[right] = None
         self.touched[shard] = None
 
+    def _remove(self, index: int) -> None:
+        self.touched.pop(self.all.pop(index), None)
+        self._bounds.pop(index)
+        self._bounds[0] = ""
+        self._removed = True
+
     def settle(self) -> bool:
-        """Join neighbours when there are more than twice the shards needed; True when a shard went away."""
-        if len(self.all) <= 2 * (self._count // self.capacity + 1):
-            return False
+        """Join neighbours if there are more than twice the shards needed. True when shards went away since the last call."""
+        if len(self.all) > 2 * (self._count // self.capacity + 1):
+            self._join()
+        removed, self._removed = self._removed, False
+        return removed
+
+    def _join(self) -> None:
         shards, bounds = [self.all[0]], [self._bounds[0]]
         for shard, bound in zip(self.all[1:], self._bounds[1:], strict=True):
             last = shards[-1]
@@ -115,10 +133,8 @@ class Shards(Generic[F]):
                 bounds.append(bound)
                 continue
             last.facts.update(shard.facts)
-            last.before.clear()
-            last.stale = -1
+            last.outdate()
             self.touched[last] = None
             self.touched.pop(shard, None)
-        joined = len(shards) < len(self.all)
+            self._removed = True
         self.all, self._bounds = shards, bounds
-        return joined

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from exporter.exposition.blocks import FINAL, GZIP_HEADER, Block, Codec, Deflater, Run, joined, run
+from exporter.exposition.blocks import GZIP_HEADER, Block, Codec, Deflater, Run, joined, run, trailer, windows
 from exporter.exposition.columns import Frozen
 from exporter.exposition.group import Group
 from exporter.exposition.lines import Family
@@ -29,7 +29,7 @@ class RefreshStats(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class Body(msgspec.Struct, frozen=True):
+class Body(msgspec.Struct, frozen=True, weakref=True):
     """One answer to a scrape, immutable and shared: `length` bytes that `parts()` gives piece by piece, as often as asked."""
 
     length: int
@@ -42,7 +42,7 @@ class Body(msgspec.Struct, frozen=True):
     _deflater: Deflater
 
     def parts(self) -> Iterator[bytes]:
-        """The bytes. Without gzip each block is inflated when its turn comes: one shard's text is in memory at a time."""
+        """The bytes. Without gzip each block is opened when its turn comes: one shard's text is in memory at a time."""
         if self.gzip:
             yield GZIP_HEADER
             for block in self._blocks:
@@ -57,17 +57,11 @@ class Body(msgspec.Struct, frozen=True):
         return b"".join(self.parts())
 
 
-class _Volatile(msgspec.Struct, frozen=True):
-    """A family that is rendered at scrape time: its header, then each shard."""
-
-    frozen: tuple[Frozen, ...]
-
-
 class _Generation(msgspec.Struct, frozen=True):
-    """What scrapes see: runs of finished blocks, and volatile families between them."""
+    """What scrapes see: runs of finished blocks, and between them families that are rendered when scraped."""
 
     number: int
-    pieces: tuple[Run | _Volatile, ...]
+    pieces: tuple[Run | tuple[Frozen, ...], ...]
 
 
 class Exposition:
@@ -100,16 +94,25 @@ class Exposition:
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"the family {name} has two help texts")
-        self._headers = {family: self._deflater.block(family.header()) for family in self._sources}
-        self._runs: dict[tuple[int, int], Run | _Volatile] = {}
+        self._headers = {family: run([self._deflater.block(family.header())]) for family in self._sources}
+        self._windows: dict[tuple[int, int], list[Run]] = {}
+        self._runs: dict[tuple[int, int], Run] = {}
+        self._frozen: dict[tuple[int, int], tuple[Frozen, ...]] = {}
         self._generation = _Generation(0, ())
+        # Scrapes: one body is made at a time, by a compressor of its own.
+        self._building = threading.Lock()
+        self._scrape_deflater = Deflater(self._deflater.codec)
+        self._begun = 0
+        # Held weakly: a body keeps the blocks of its generation alive, and must not outlive the scrapes that send it.
+        self._built: dict[tuple[bool, bool], tuple[int, weakref.ref[Body]]] = {}
+        self._volatile: tuple[int, int, dict[int, Run]] = (0, 0, {})
 
     def refresh(self) -> RefreshStats:
         """Render and compress what changed since the last refresh, and show it to scrapes, all at once."""
         start = time.perf_counter()
         changed = [(p, index) for p, group in enumerate(self._groups) for index in group.refresh(self._deflater)]
-        for source in changed:
-            self._runs[source] = self._collect(*source)
+        for position, index in changed:
+            self._collect(position, index)
         number = self._generation.number
         if changed or not number:
             number += 1
@@ -118,51 +121,76 @@ class Exposition:
                 self._generation = generation
         return RefreshStats(number, len(changed), time.perf_counter() - start)
 
-    def _collect(self, position: int, index: int) -> Run | _Volatile:
-        group = self._groups[position]
-        if group.columns[index].volatile:
-            return _Volatile(tuple(group.frozen(index)))
-        return run(group.blocks(index))
+    def _collect(self, position: int, index: int) -> None:
+        group, source = self._groups[position], (position, index)
+        if group.columns[index].rendered_when_scraped:
+            self._frozen[source] = tuple(group.frozen(index))
+        else:
+            self._windows[source] = windows(group.blocks(index), self._windows.get(source, []))
+            self._runs[source] = joined(self._windows[source])
 
-    def _pieces(self) -> tuple[Run | _Volatile, ...]:
-        pieces: list[Run | _Volatile] = []
-        static: list[Run] = []
+    def _pieces(self) -> tuple[Run | tuple[Frozen, ...], ...]:
+        pieces: list[Run | tuple[Frozen, ...]] = []
+        finished: list[Run] = []
         for family, sources in self._sources.items():
             if not any(self._groups[position].enabled(index) for position, index in sources):
                 continue
-            static.append(run([self._headers[family]]))
+            finished.append(self._headers[family])
             for source in sources:
-                piece = self._runs.get(source)
-                if isinstance(piece, Run):
-                    static.append(piece)
-                elif piece is not None and piece.frozen:
-                    pieces += [joined(static), piece]
-                    static = []
-        pieces.append(joined(static))
+                if source in self._runs:
+                    finished.append(self._runs[source])
+                elif frozen := self._frozen.get(source):
+                    pieces += [joined(finished), frozen]
+                    finished = []
+        pieces.append(joined(finished))
         return tuple(pieces)
 
     def body(self, *, openmetrics: bool, gzip: bool, now: float) -> Body:
-        """The answer to a scrape at `now` (Unix seconds) in the asked format."""
+        """The answer to a scrape at `now` (Unix seconds) in the asked format.
+
+        Scrapes that come while one is being made wait for it, and share the next. What a refresh finished is shared by
+        all; ages are rendered once a second; the exporter's own metrics anew each time.
+        """
+        arrived = self._begun
+        with self._building:
+            begun, built = self._built.get((openmetrics, gzip), (0, None))
+            body = built() if built is not None and begun > arrived else None
+            if body is None:
+                self._begun += 1
+                body = self._build(openmetrics, gzip, now)
+                self._built[openmetrics, gzip] = (self._begun, weakref.ref(body))
+            return body
+
+    def _build(self, openmetrics: bool, gzip: bool, now: float) -> Body:
         with self.lock:
             generation = self._generation
-        deflater = Deflater("zlib" if self._deflater.name == "zlib" else "isal")
-        runs: list[Run] = []
-        for piece in generation.pieces:
-            if isinstance(piece, Run):
-                runs.append(piece)
-            else:
-                runs.append(run([deflater.block(text) for frozen in piece.frozen if (text := frozen(now))]))
+        runs = self._rendered(generation, int(now))
         tail = self._own.text(openmetrics=openmetrics) + (END if openmetrics else b"")
-        runs.append(run([deflater.block(tail)] if tail else []))
-        whole = joined(runs)
-        trailer = FINAL + struct.pack("<II", whole.crc, whole.size & 0xFFFFFFFF)
+        whole = joined([*runs, run([self._scrape_deflater.block(tail)])] if tail else runs)
+        end = trailer(whole)
         return Body(
-            length=len(GZIP_HEADER) + whole.packed + len(trailer) if gzip else whole.size,
+            length=len(GZIP_HEADER) + whole.packed + len(end) if gzip else whole.size,
             gzip=gzip,
             openmetrics=openmetrics,
             generation=generation.number,
             content_type=OPENMETRICS_TYPE if openmetrics else TEXT_TYPE,
             _blocks=whole.blocks,
-            _trailer=trailer,
+            _trailer=end,
             _deflater=self._deflater,
         )
+
+    def _rendered(self, generation: _Generation, second: int) -> list[Run]:
+        """The generation's pieces as runs; those rendered when scraped are good for a second."""
+        if self._volatile[:2] != (generation.number, second):
+            block = self._scrape_deflater.block
+            self._volatile = (
+                generation.number,
+                second,
+                {
+                    index: run([block(text) for frozen in piece if (text := frozen(second))])
+                    for index, piece in enumerate(generation.pieces)
+                    if not isinstance(piece, Run)
+                },
+            )
+        rendered = self._volatile[2]
+        return [piece if isinstance(piece, Run) else rendered[i] for i, piece in enumerate(generation.pieces)]
