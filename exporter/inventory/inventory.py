@@ -39,6 +39,7 @@ class Inventory:
         self._user_states: dict[StoreRef, dict[str, int]] = {}
         self._named_by: dict[SecretRef, set[StoreRef]] = {}
         self._templates: dict[SecretRef, int] = {}
+        self._ownership: dict[str, dict[str, int]] = {}
 
     @property
     def sinks(self) -> Mapping[str, Sink]:
@@ -105,6 +106,32 @@ class Inventory:
         if SecretRef(namespace, secret) in self._named_by or SecretRef(namespace, secret) in self._templates:
             return True
         return any(namespace in self._users.get(ref, ()) for ref in self._named_by.get(SecretRef("", secret), ()))
+
+    # How many Secrets of each class: kept here, because a deleted Secret must leave its count at once.
+
+    def set_ownership(self, secret: Secret, ownership: str) -> bool:
+        """Notes the class that the judge gave ("" takes it back); tells whether it differs from the one before."""
+        before = secret.ownership
+        if before == ownership:
+            return False
+        self._count_ownership(secret.namespace, before, -1)
+        self._count_ownership(secret.namespace, ownership, 1)
+        secret.ownership = ownership
+        return True
+
+    def ownership(self, namespace: str) -> Mapping[str, int]:
+        """How many judged Secrets of a namespace have each class; classes without any are left out."""
+        return self._ownership.get(namespace, {})
+
+    def _count_ownership(self, namespace: str, ownership: str, step: int) -> None:
+        if not ownership:
+            return
+        counts = self._ownership.setdefault(namespace, {})
+        counts[ownership] = counts.get(ownership, 0) + step
+        if not counts[ownership]:
+            del counts[ownership]
+        if not counts:
+            del self._ownership[namespace]
 
     # Changes come in, under the lock.
 
@@ -193,6 +220,11 @@ class Inventory:
                 self._changes.secrets.add(namespace, secret.name)
 
     def _secret_changed(self, old: Secret | None, new: Secret | None) -> None:
+        if old is not None:
+            if new is not None:
+                new.ownership = old.ownership
+            else:
+                self._count_ownership(old.namespace, old.ownership, -1)
         if not self._tracking:
             return
         record = new or old

@@ -1,0 +1,150 @@
+"""One Secret: its one class, the rule that decided, its exception, its problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from exporter.config.settings import OwnershipException
+from exporter.eso.identity import is_created_by
+from exporter.eso.ownership import MARK_MANAGED, MARK_MANAGER, Neighbours, Rule, Target, classify
+from exporter.judge.findings import Findings, Problem
+from exporter.judge.view import View
+from exporter.kube.records import ExternalSecret, Secret
+
+ANNOTATION_EXCEPTION = "annotation"
+"""The id of an exception that stands on the Secret itself."""
+
+_ESO_CLASSES = frozenset({"eso_owned", "eso_merged", "eso_orphan"})
+
+
+class SecretJudgement(msgspec.Struct, frozen=True, gc=False):
+    """What is to be told of a Secret. `exception` is the id of a valid one, "" when it counts as surviving."""
+
+    record: Secret
+    ownership: str
+    rule: str
+    exception: str
+    owner: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def told(self) -> bool:
+        """Whether it has lines of its own: manual ones, and those with problems."""
+        return self.ownership == "manual" or bool(self.problems)
+
+
+class Exceptions:
+    """Accepted manual Secrets, from the configuration: globs over namespace and name, valid to the end of a day (UTC)."""
+
+    def __init__(self, configured: Sequence[OwnershipException]) -> None:
+        self._configured = tuple(
+            (exception, _end_of_day(exception.until) if exception.until else None) for exception in configured
+        )
+
+    def of(self, record: Secret, now: float) -> tuple[str, float | None, bool]:
+        """(id, until, expired) for a Secret: a valid one before an expired one; ("", None, False) when none fits."""
+        found: list[tuple[str, float | None]] = [
+            (exception.id, until)
+            for exception, until in self._configured
+            if fnmatchcase(record.namespace, exception.namespace) and fnmatchcase(record.name, exception.secret)
+        ]
+        if record.facts.acceptance is not None:
+            found.append((ANNOTATION_EXCEPTION, record.facts.acceptance.until))
+        for id_, until in found:
+            if until is None or now < until:
+                return id_, until, False
+        return (found[0][0], found[0][1], True) if found else ("", None, False)
+
+    def unmatched(self, names: Sequence[tuple[str, str]]) -> list[str]:
+        """Ids of configured exceptions that fit none of these (namespace, name) of manual Secrets."""
+        return [
+            exception.id
+            for exception, _ in self._configured
+            if not any(
+                fnmatchcase(ns, exception.namespace) and fnmatchcase(name, exception.secret) for ns, name in names
+            )
+        ]
+
+
+def _end_of_day(date: str) -> float:
+    return (datetime.fromisoformat(date).replace(tzinfo=UTC) + timedelta(days=1)).timestamp()
+
+
+def judge(
+    record: Secret, view: View, exceptions: Exceptions, now: float, observed: Mapping[str, float]
+) -> tuple[SecretJudgement, Findings]:
+    """Judges one Secret at `now`; `observed` is `Findings.lasting` of the judgement before."""
+    findings = Findings(now, observed)
+    facts = record.facts
+    targeting = view.targeting(record.namespace, record.name)
+    rule = _classify(record, targeting, view)
+    exception = ""
+    if rule.ownership == "manual":
+        exception, until, expired = exceptions.of(record, now)
+        if expired:
+            findings.add("exception_expired", until, evidence=(exception,))
+            exception = ""
+        elif exception and until is not None:
+            findings.look_again(until)
+        if not exception:
+            findings.add("manual", float(record.created), evidence=(facts.creator,))
+    elif rule.ownership == "eso_leftover":
+        findings.observe("leftover", view.settings.absence_after)
+    elif rule.ownership in _ESO_CLASSES:
+        _edited(record, rule, targeting, findings)
+    if record.owner_es and not record.deleting and not _owner_lives(record, view):
+        findings.observe("owner_dangling", view.settings.absence_after, evidence=(record.owner_es,))
+    if rule.ownership not in _ESO_CLASSES and facts.marks & MARK_MANAGED and not facts.marks & MARK_MANAGER:
+        findings.observe("copied_marks", view.settings.absence_after)
+    if facts.value_in_annotation:
+        findings.add("value_in_annotation", float(record.created))
+    judgement = SecretJudgement(
+        record=record,
+        ownership=rule.ownership,
+        rule=rule.name,
+        exception=exception,
+        owner=facts.owner or view.namespace_owner(record.namespace),
+        problems=tuple(findings.problems),
+    )
+    return judgement, findings
+
+
+def _classify(record: Secret, targeting: Sequence[ExternalSecret], view: View) -> Rule:
+    facts = record.facts
+    created_by = bool(record.created_by) and any(
+        is_created_by(record.created_by, other.namespace, other.name) for other in targeting
+    )
+    return classify(
+        owner_es=record.owner_es,
+        marks=facts.marks,
+        es_manager=bool(facts.marks & MARK_MANAGER),
+        creator=facts.creator,
+        rule=Rule(facts.rule, facts.rule_class),
+        neighbours=Neighbours(
+            targeting=[Target(other.name, other.creation_policy) for other in targeting],
+            created_by_living=created_by,
+            named_by_store=view.named_by_store(record.namespace, record.name),
+        ),
+    )
+
+
+def _owner_lives(record: Secret, view: View) -> bool:
+    owner = view.externalsecret(record.namespace, record.owner_es)
+    return owner is not None and owner.uid == record.owner_uid
+
+
+def _edited(record: Secret, rule: Rule, targeting: Sequence[ExternalSecret], findings: Findings) -> None:
+    """Keys that somebody else wrote after ESO. In a merged Secret foreign keys are legitimate, promised ones are not."""
+    edit = record.facts.edit
+    if edit is None:
+        return
+    keys = edit.keys
+    if rule.ownership == "eso_merged":
+        promised = {key for other in targeting for key in other.promised}
+        keys = tuple(key for key in keys if key in promised)
+    if keys:
+        findings.observe("hand_edited", 0.0, evidence=(edit.manager, *keys))
