@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -162,7 +163,11 @@ class Cluster:
         parameters: Mapping[str, str] | None = None,
     ) -> Object:
         url = self._apiserver.address + path
-        answer = self._session.request(method, url, data=body, headers=headers, params=parameters, timeout=TIMEOUT)
+        for _ in range(100):
+            answer = self._session.request(method, url, data=body, headers=headers, params=parameters, timeout=TIMEOUT)
+            if answer.status_code != 429:  # "storage is (re)initializing": a CRD was just changed
+                break
+            time.sleep(0.1)
         if not answer.ok:
             raise ApiError(answer.status_code, f"{method} {path}: {answer.text[:500]}")
         answered: Object = answer.json()

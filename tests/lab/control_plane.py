@@ -142,8 +142,9 @@ class ControllerManager(Process):
         self.port = free_port()
         user = certificate_user(apiserver.user(name))
         self._kubeconfig = apiserver.kubeconfig(folder / f"{name}.kubeconfig", user)
+        self._certificate = apiserver.authority.server(name)
         self._session = new_session()
-        self._session.verify = False  # it makes a certificate of its own at each start
+        self._session.verify = str(apiserver.authority.certificate)
 
     def command(self) -> Command:
         return [
@@ -155,7 +156,8 @@ class ControllerManager(Process):
             "--leader-elect=false",
             f"--bind-address={LOOPBACK}",
             f"--secure-port={self.port}",
-            f"--cert-dir={self.folder / self.name}",
+            f"--tls-cert-file={self._certificate.certificate}",
+            f"--tls-private-key-file={self._certificate.key}",
         ]
 
     def is_ready(self) -> bool:

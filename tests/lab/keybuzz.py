@@ -112,7 +112,12 @@ def create_before(cluster: Cluster, server: str) -> None:
         objects.external_secret(space, name, path=path, keys=keys, store=store)
         for space, name, store, path, keys in OLDER
     ]
-    cluster.apply(*(objects.namespace(name) for name in NAMESPACES), *stores, *older)
+    cluster.apply(*(objects.namespace(name) for name in NAMESPACES), *stores)
+    for reference in stores:
+        cluster.wait_ready(
+            reference
+        )  # first, for an ExternalSecret of a store that is not ready goes into ESO's backoff
+    cluster.apply(*older)
     for one in MIGRATION:
         create_by_hand(cluster, one)
     for name, space, secrets in (
@@ -120,7 +125,7 @@ def create_before(cluster: Cluster, server: str) -> None:
         ("keybuzz-client", CLIENT, ("keybuzz-auth",)),
     ):
         cluster.apply(objects.deployment(space, name, secrets))
-    for reference in (*stores, *older):
+    for reference in older:
         cluster.wait_ready(reference)
 
 
