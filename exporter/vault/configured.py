@@ -1,0 +1,110 @@
+"""The Vaults of the configuration: their names and targets, and what is wrong with them, one sentence each."""
+
+from __future__ import annotations
+
+import msgspec
+
+from exporter.config.settings import VaultServer, VaultSettings
+from exporter.errors import ConfigError
+from exporter.vault.addresses import canonical, forbidden, label
+from exporter.vault.trust import CaError, known_ca
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One address to probe.
+
+    `address` is canonical. `server_name`, when given, is the name asked for and checked in TLS. `ca_pem` and the file
+    `ca_file` (read at each probe, so that a renewed file counts at once) are the CA it must have; without both the probe
+    may go on unverified. `configured_nodes`: the address is one configured node, not an entry that may lead to any node.
+    """
+
+    vault: str
+    node: str
+    address: str
+    server_name: str = ""
+    ca_pem: bytes = b""
+    ca_file: str = ""
+    configured_nodes: bool = False
+
+
+def configured_names(settings: VaultSettings) -> dict[str, str]:
+    """Canonical address (and alias) → name of the configured Vault; the first one wins."""
+    names: dict[str, str] = {}
+    for server in settings.servers:
+        for text in (server.address, *server.aliases):
+            if url := canonical(text):
+                names.setdefault(url, server.name)
+    return names
+
+
+def configured_targets(server: VaultServer, store_ca: bytes = b"") -> tuple[Target, ...]:
+    """The targets of one configured Vault: its nodes, else its address. Addresses that `check` refuses are left out.
+
+    `store_ca` is the caBundle of ClusterSecretStores that name this server; the configuration's own CA stands over it.
+    """
+    pem = server.ca.encode() or (b"" if server.ca_file else store_ca)
+    if server.nodes:
+        nodes = [(node.name, canonical(node.address), node.server_name) for node in server.nodes]
+    else:
+        url = canonical(server.address)
+        nodes = [(label(url), url, "")]
+    return tuple(
+        Target(server.name, node, url, name, pem, server.ca_file, configured_nodes=bool(server.nodes))
+        for node, url, name in nodes
+        if url and not forbidden(url)
+    )
+
+
+def check(settings: VaultSettings) -> None:
+    """Raise ConfigError, in one sentence, for the first fault in the configured Vaults (CA files are read)."""
+    names: set[str] = set()
+    owners: dict[str, str] = {}
+    for server in settings.servers:
+        if not server.name:
+            raise ConfigError("A vault server of the configuration has no name: give it one, such as `name: main`.")
+        if server.name in names:
+            raise ConfigError(f"Two vault servers are called {server.name!r}: give each a name of its own.")
+        names.add(server.name)
+        where = f"vault server {server.name!r}"
+        _check_addresses(server, where, owners)
+        try:
+            known_ca(server.ca.encode(), server.ca_file)
+        except CaError as error:
+            raise ConfigError(f"The CA of the {where} cannot be used: {error}.") from None
+    count = sum(len(server.nodes) or 1 for server in settings.servers)
+    if count > settings.max_servers:
+        raise ConfigError(
+            f"{count} vault addresses are configured, but at most {settings.max_servers} are probed: "
+            "raise --vault.max-servers."
+        )
+
+
+def _check_addresses(server: VaultServer, where: str, owners: dict[str, str]) -> None:
+    if not server.address and not server.nodes:
+        raise ConfigError(f"The {where} has neither an address nor nodes: add `address: https://host:port`.")
+    for text in (*([server.address] if server.address else []), *server.aliases):
+        url = _usable(text, where)
+        if owners.setdefault(url, server.name) != server.name:
+            raise ConfigError(
+                f"The address {url} belongs to two vault servers, {owners[url]!r} and {server.name!r}: keep one of them."
+            )
+    seen: set[str] = set()
+    for node in server.nodes:
+        if not node.name or node.name in seen:
+            raise ConfigError(
+                f"A node of the {where} has no name of its own ({node.name!r}): give each node another name."
+            )
+        seen.add(node.name)
+        _usable(node.address, f"node {node.name!r} of the {where}")
+
+
+def _usable(text: str, where: str) -> str:
+    url = canonical(text)
+    if not url:
+        raise ConfigError(f"The {where} has an address that is no http(s) URL: write it as https://host:port.")
+    if forbidden(url):
+        raise ConfigError(
+            f"The {where} has the address {url}, which is link-local, multicast or a metadata service and never asked: "
+            "use another address of that server."
+        )
+    return url
