@@ -1,0 +1,1 @@
+"""Facts and problems in, lines out: one file per family group; `catalogue.py` lists every family."""

@@ -1,0 +1,166 @@
+"""The families of one ExternalSecret. An object's lines share its label bytes; only values are formatted anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from exporter.eso.schedule import refreshes_by_itself
+from exporter.exposition.families import AgeColumn, Column, Group, escape
+from exporter.judge.externalsecret import ExternalSecretJudgement
+from exporter.judge.findings import Problem
+from exporter.kube.records import ExternalSecret
+from exporter.metrics.families import family, seconds, store_labels
+
+
+class ExternalSecretFacts(msgspec.Struct, frozen=True, gc=False):
+    """What the lines are made of. `ident` is `{namespace="…",name="…"` without its end; `store` the labels S, shared."""
+
+    ident: bytes
+    store: bytes
+    stores: tuple[bytes, ...]
+    record: ExternalSecret
+    owner: str
+    next_sync: float | None
+    deadline: float | None
+    problems: tuple[Problem, ...]
+
+
+class Facts:
+    """Makes facts of judgements. Label bytes of stores are shared among all their ExternalSecrets."""
+
+    def __init__(self) -> None:
+        self._shared: dict[object, bytes] = {}
+
+    def of(self, judgement: ExternalSecretJudgement) -> ExternalSecretFacts:
+        """The facts of one judgement."""
+        record = judgement.record
+        return ExternalSecretFacts(
+            ident=b'{namespace="%b",name="%b"' % (escape(record.namespace), escape(record.name)),
+            store=self._store(record.store, judgement.vault),
+            stores=tuple(self._store(ref, vault) for ref, vault in zip(record.stores, judgement.vaults, strict=True)),
+            record=record,
+            owner=judgement.owner,
+            next_sync=judgement.next_sync,
+            deadline=judgement.deadline,
+            problems=judgement.problems,
+        )
+
+    def _store(self, ref: object, vault: str) -> bytes:
+        key = (ref, vault)
+        found = self._shared.get(key)
+        if found is None:
+            if len(self._shared) > 10_000:
+                self._shared.clear()
+            found = self._shared[key] = store_labels(ref, vault)  # type: ignore[arg-type]
+        return found
+
+
+def _info(facts: Iterable[ExternalSecretFacts]) -> bytes:
+    return b"".join(
+        [
+            b'eso_externalsecret_info%b,%b,target="%b",refresh_policy="%b",creation_policy="%b",deletion_policy="%b",'
+            b'cluster_externalsecret="%b",owner="%b"} 1\n'
+            % (
+                f.ident,
+                f.store,
+                escape(f.record.target),
+                escape(f.record.refresh_policy or "Periodic"),
+                escape(f.record.creation_policy),
+                escape(f.record.deletion_policy),
+                escape(f.record.cluster_externalsecret),
+                escape(f.owner),
+            )
+            for f in facts
+        ]
+    )
+
+
+def _store_info(facts: Iterable[ExternalSecretFacts]) -> bytes:
+    return b"".join(
+        [b"eso_externalsecret_store_info%b,%b} 1\n" % (f.ident, store) for f in facts for store in f.stores]
+    )
+
+
+def _ready(facts: Iterable[ExternalSecretFacts]) -> bytes:
+    return b"".join(
+        [b"eso_externalsecret_ready%b,%b} %d\n" % (f.ident, f.store, f.record.status == "True") for f in facts]
+    )
+
+
+def _status(facts: Iterable[ExternalSecretFacts]) -> bytes:
+    return b"".join(
+        [
+            b'eso_externalsecret_status_info%b,status="%b",reason="%b"} 1\n'
+            % (f.ident, escape(f.record.status or "none"), escape(f.record.reason))
+            for f in facts
+        ]
+    )
+
+
+def _time(name: str, pick: Callable[[ExternalSecretFacts], float | None]) -> Callable[..., bytes]:
+    """A family of whole Unix seconds; an object without the moment has no line."""
+    line = name.encode() + b"%b} %d\n"
+
+    def render(facts: Iterable[ExternalSecretFacts]) -> bytes:
+        return b"".join([line % (f.ident, moment) for f in facts if (moment := pick(f)) is not None])
+
+    return render
+
+
+def _interval(facts: Iterable[ExternalSecretFacts]) -> bytes:
+    return b"".join(
+        [
+            b"eso_externalsecret_refresh_interval_seconds%b} %b\n"
+            % (
+                f.ident,
+                seconds(f.record.interval) if refreshes_by_itself(f.record.refresh_policy, f.record.interval) else b"0",
+            )
+            for f in facts
+        ]
+    )
+
+
+def _problems(facts: Iterable[ExternalSecretFacts]) -> bytes:
+    return b"".join(
+        [
+            b'eso_externalsecret_problem%b,%b,problem="%b",error="%b"} 1\n'
+            % (f.ident, f.store, escape(problem.id), escape(problem.error))
+            for f in facts
+            for problem in f.problems
+        ]
+    )
+
+
+def _last_sync(facts: ExternalSecretFacts) -> float | None:
+    return facts.record.refreshed
+
+
+def group(*, age: bool = True) -> Group[ExternalSecretFacts]:
+    """The group of all ExternalSecret families. Without `age` the family that is computed at each scrape is left out."""
+    prefix = "eso_externalsecret_"
+    last_sync = f"{prefix}last_sync_timestamp_seconds"
+    next_sync = f"{prefix}next_sync_timestamp_seconds"
+    deadline = f"{prefix}sync_deadline_timestamp_seconds"
+    created = f"{prefix}created_timestamp_seconds"
+    transition = f"{prefix}ready_transition_timestamp_seconds"
+    columns: list[Column[ExternalSecretFacts]] = [
+        Column(family(f"{prefix}info"), _info),
+        Column(family(f"{prefix}store_info"), _store_info),
+        Column(family(f"{prefix}ready"), _ready),
+        Column(family(f"{prefix}status_info"), _status),
+        Column(family(created), _time(created, lambda f: f.record.created)),
+        Column(family(transition), _time(transition, lambda f: f.record.transition)),
+        Column(family(last_sync), _time(last_sync, _last_sync), moving=True),
+        Column(family(next_sync), _time(next_sync, lambda f: f.next_sync), moving=True),
+        Column(family(f"{prefix}refresh_interval_seconds"), _interval),
+        Column(family(deadline), _time(deadline, lambda f: f.deadline), moving=True),
+        Column(family(f"{prefix}problem"), _problems),
+    ]
+    if age:
+        columns.insert(
+            7,
+            AgeColumn(family(f"{prefix}last_sync_age_seconds"), lambda f: f.ident + b"}", _last_sync, moving=True),
+        )
+    return Group("externalsecret", columns, moment=_last_sync)
