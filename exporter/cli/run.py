@@ -19,6 +19,7 @@ PROGRAM = "vault-eso-exporter"
 
 COMMANDS: dict[str, str] = {
     "config": "exporter.cli.config",
+    "metrics": "exporter.cli.metrics",
     "version": "exporter.cli.version",
 }
 """Each command and the module that holds it as `command`."""
