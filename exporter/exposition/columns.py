@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter, eq
+from typing import Any, Generic, TypeVar
 
 from exporter.exposition.lines import Family
 
@@ -12,6 +13,16 @@ F = TypeVar("F")
 
 #: A shard's lines that depend on the moment of the scrape: called with it (Unix seconds), gives them.
 Frozen = Callable[[float], bytes]
+
+
+def agreement(reads: Sequence[str] | None) -> Callable[[Any, Any], bool]:
+    """Whether two facts agree in these attributes (None: in all)."""
+    if reads is None:
+        return eq
+    if not reads:
+        return lambda _old, _new: True
+    read = attrgetter(*reads)
+    return lambda old, new: bool(read(old) == read(new))
 
 
 class Column(Generic[F]):
@@ -22,15 +33,25 @@ class Column(Generic[F]):
 
     `volatile`: `render(facts, now)` is called when scraped instead, with the facts of the last completed generation.
     `moving`: the lines change whenever the object's moment does (see Group), as those of a last sync do.
+    `reads`: names of all attributes of the facts that `render` looks at; facts that agree in them are not even rendered to
+    find out whether their lines differ. Without it any difference is looked into.
     """
 
     def __init__(
-        self, family: Family, render: Callable[..., bytes], *, volatile: bool = False, moving: bool = False
+        self,
+        family: Family,
+        render: Callable[..., bytes],
+        *,
+        volatile: bool = False,
+        moving: bool = False,
+        reads: Sequence[str] | None = None,
     ) -> None:
         self.family = family
         self.render: Callable[..., bytes] = render
         self.volatile = volatile
         self.moving = moving
+        self.reads = None if reads is None else tuple(reads)
+        self.same = agreement(self.reads)
 
     @property
     def rendered_when_scraped(self) -> bool:
@@ -62,13 +83,14 @@ class AgeColumn(Column[F]):
         since: Callable[[F], float | None],
         *,
         moving: bool = False,
+        reads: Sequence[str] | None = None,
     ) -> None:
         line = family.name.encode() + b"%b %d\n"
 
         def render(facts: Iterable[F]) -> bytes:
             return b"".join([line % (label(f), moment) for f in facts if (moment := since(f)) is not None])
 
-        super().__init__(family, render, moving=moving)
+        super().__init__(family, render, moving=moving, reads=reads)
 
     @property
     def rendered_when_scraped(self) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from exporter.exposition.blocks import Block, Deflater
-from exporter.exposition.columns import Column, Frozen
+from exporter.exposition.columns import Column, Frozen, agreement
 from exporter.exposition.shards import Shard, Shards
 
 F = TypeVar("F")
@@ -22,7 +22,9 @@ class Layout(Generic[F]):
     def __init__(self, columns: Sequence[Column[F]], shard_objects: int) -> None:
         self.columns = tuple(columns)
         self.enabled = [True] * len(self.columns)
-        self.shards: Shards[F] = Shards(len(self.columns), shard_objects)
+        reads = {name for column in columns for name in column.reads or ()}
+        known = all(column.reads is not None for column in columns)
+        self.shards: Shards[F] = Shards(len(self.columns), shard_objects, agreement(sorted(reads) if known else None))
         self._changed: set[int] = set()
 
     def enable(self, index: int, on: bool) -> None:
@@ -69,18 +71,15 @@ class Layout(Generic[F]):
             if not self.enabled[index]:
                 shard.stale |= bit
                 continue
-            stale = shard.stale & bit
+            block = shard.blocks[index]
             if column.volatile:
                 shard.frozen[index] = column.freeze(change.ordered()) if shard.facts else None
-            elif stale or change.differs(column.render):
-                block = shard.blocks[index]
-                text = None if stale or block is None else change.edited(column.render, block, deflater)
+            else:
+                text = column.render(change.ordered()) if shard.stale & bit else change.text(column, block, deflater)
                 if text is None:
-                    text = column.render(change.ordered())
+                    continue
                 shard.blocks[index] = deflater.block(text, like=block) if text else None
                 shard.frozen[index] = column.thaw(text) if text else None
-            else:
-                continue
             shard.stale &= ~bit
             self._changed.add(index)
         shard.before = {}
@@ -90,52 +89,77 @@ class _Change(Generic[F]):
     """What is to be done to one shard."""
 
     def __init__(self, shard: Shard[F]) -> None:
-        self._shard = shard
+        self._facts = shard.facts
         self._before = shard.before
-        self._old = [facts for facts in self._before.values() if facts is not None]
-        self._new = [facts for key in self._before if (facts := shard.facts.get(key)) is not None]
-        self._keys: list[str] | None = None
+        self._sorted: list[str] | None = None
 
-    def _sorted(self) -> list[str]:
-        if self._keys is None:
-            self._keys = sorted(self._shard.facts)
-        return self._keys
+    def ordered_keys(self) -> list[str]:
+        """All keys, sorted."""
+        if self._sorted is None:
+            self._sorted = sorted(self._facts)
+        return self._sorted
 
     def ordered(self) -> list[F]:
         """All facts in key order."""
-        facts = self._shard.facts
-        return [facts[key] for key in self._sorted()]
+        facts = self._facts
+        return [facts[key] for key in self.ordered_keys()]
 
-    def differs(self, render: Callable[[Iterable[F]], bytes]) -> bool:
-        """Whether the changed objects have other lines than the block has."""
-        return render(self._old) != render(self._new)
-
-    def edited(self, render: Callable[[Iterable[F]], bytes], block: Block, deflater: Deflater) -> bytes | None:
-        """The block's text with the changed lines replaced; None where rendering all of it is cheaper or simpler."""
-        facts = self._shard.facts
-        if len(self._before) * EDITED_FRACTION > len(facts):
+    def text(self, column: Column[F], block: Block | None, deflater: Deflater) -> bytes | None:
+        """The column's text after the changes; None when it is as before."""
+        keys = self._differing(column)
+        if not keys:
             return None
+        if block is None or len(keys) > len(self._facts) // 2:
+            return column.render(self.ordered())
+        facts, render = self._facts, column.render
         edits: list[tuple[bytes, bytes]] = []
-        appended: set[str] = set()
+        inserted: list[str] = []
+        for key in keys:
+            old, new = self._before[key], facts.get(key)
+            was = render((old,)) if old is not None else b""
+            if not was:
+                inserted.append(key)
+            elif was != (now := render((new,)) if new is not None else b""):
+                edits.append((was, now))
+                if len(edits) * EDITED_FRACTION > len(facts):
+                    return render(self.ordered())
+        tail = self.ordered_keys()[-len(inserted) :] if inserted else []
+        appended = render([facts[key] for key in tail]) if set(tail) == set(inserted) else None
+        if appended is None:
+            # Objects came somewhere in between; unless this column has no lines of theirs.
+            if any(render((new,)) for key in inserted if (new := facts.get(key)) is not None):
+                return render(self.ordered())
+            appended = b""
+        if not edits and not appended:
+            return None
+        text = _replaced(deflater.text(block), edits)
+        return render(self.ordered()) if text is None else text + appended
+
+    def _differing(self, column: Column[F]) -> list[str]:
+        """The objects whose lines may differ from those in the column's block."""
+        facts, same = self._facts, column.same
+        changed, olds, news = [], [], []
         for key, old in self._before.items():
             new = facts.get(key)
-            was = render((old,)) if old is not None else b""
-            now = render((new,)) if new is not None else b""
-            if was == now:
-                continue
-            if was:
-                edits.append((was, now))
-            else:
-                appended.add(key)
-        if appended and not appended.issuperset(self._sorted()[-len(appended) :]):
+            if old is not None:
+                if new is not None and same(old, new):
+                    continue
+                olds.append(old)
+            if new is not None:
+                news.append(new)
+            changed.append(key)
+        if column.reads is None and column.render(olds) == column.render(news):
+            return []
+        return changed
+
+
+def _replaced(text: bytes, edits: list[tuple[bytes, bytes]]) -> bytes | None:
+    """`text` with whole lines replaced; None when one of them is not there."""
+    edited = bytearray(text)
+    for was, now in edits:
+        # A line's own bytes can stand nowhere but at a line's start: quotes and LF are escaped inside label values.
+        at = 0 if edited.startswith(was) else edited.find(b"\n" + was) + 1
+        if not at and not edited.startswith(was):
             return None
-        text = bytearray(deflater.text(block))
-        for was, now in edits:
-            # A line's own bytes can stand nowhere but at a line's start: quotes and LF are escaped inside label values.
-            at = 0 if text.startswith(was) else text.find(b"\n" + was) + 1
-            if not at and not text.startswith(was):
-                return None
-            text[at : at + len(was)] = now
-        if appended:
-            text += render([facts[key] for key in self._sorted()[-len(appended) :]])
-        return bytes(text)
+        edited[at : at + len(was)] = now
+    return bytes(edited)

@@ -7,6 +7,7 @@ are in key order, so the whole text does not depend on the order in which object
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from exporter.exposition.blocks import Block
@@ -44,12 +45,17 @@ class Shard(Generic[F]):
 
 
 class Shards(Generic[F]):
-    """All shards, in key order, never none; `touched` are those that a refresh has to look at."""
+    """All shards, in key order, never none; `touched` are those that a refresh has to look at.
 
-    def __init__(self, columns: int, objects: int) -> None:
+    `same(old, new)` tells that no line depends on the difference: the new facts are kept, and nothing is touched.
+    """
+
+    def __init__(self, columns: int, objects: int, same: Callable[[F, F], bool]) -> None:
         self._columns = columns
         self._objects = objects
+        self._same = same
         self._count = 0
+        self._highest = ""
         self.touched: dict[Shard[F], None] = {}
         self.all: list[Shard[F]] = [Shard(columns)]
         self._bounds: list[str] = [""]
@@ -68,20 +74,25 @@ class Shards(Generic[F]):
         return self.all[bisect_right(self._bounds, key) - 1]
 
     def put(self, key: str, facts: F) -> None:
-        """Insert or replace; equal facts touch nothing."""
+        """Insert or replace."""
         index = bisect_right(self._bounds, key) - 1
         shard = self.all[index]
         old = shard.facts.get(key)
-        if old is not None and old == facts:
-            return
+        if old is None:
+            self._count += 1
+            if key > self._highest:
+                self._highest = key
+                # Lists come in key order, and moments grow: shards at the growing end are filled, and never split.
+                if len(shard.facts) >= self.capacity:
+                    index, shard = self._add(key)
         shard.facts[key] = facts
+        if old is not None and self._same(old, facts):
+            return
         self.touched[shard] = None
         if shard.stale != ALL:
             shard.before.setdefault(key, old)
-        if old is None:
-            self._count += 1
-            if len(shard.facts) > 2 * self.capacity:
-                self._split(index)
+        if old is None and len(shard.facts) > 2 * self.capacity:
+            self._split(index)
 
     def delete(self, key: str) -> None:
         """Remove; an unknown key is nothing."""
@@ -98,16 +109,22 @@ class Shards(Generic[F]):
         if shard.stale != ALL:
             shard.before.setdefault(key, old)
 
+    def _add(self, first: str) -> tuple[int, Shard[F]]:
+        shard: Shard[F] = Shard(self._columns)
+        self.all.append(shard)
+        self._bounds.append(first)
+        return len(self.all) - 1, shard
+
     def _split(self, index: int) -> None:
         shard = self.all[index]
         keys = sorted(shard.facts)
+        middle = len(keys) // 2
         right: Shard[F] = Shard(self._columns)
-        # Lists come in key order and moments grow: the left half, where nothing comes any more, is as full as it should be.
-        for key in keys[len(keys) // 2 :]:
+        for key in keys[middle:]:
             right.facts[key] = shard.facts.pop(key)
         shard.outdate()
         self.all.insert(index + 1, right)
-        self._bounds.insert(index + 1, keys[len(keys) // 2])
+        self._bounds.insert(index + 1, keys[middle])
         self.touched[right] = None
         self.touched[shard] = None
 
