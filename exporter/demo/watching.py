@@ -86,16 +86,16 @@ class Watch:
         self.ended = threading.Event()
         self._first = True
         self._last_event = b""
-        self._orders: deque[Fault] = deque()
+        self._orders: deque[tuple[int, Fault]] = deque()
         self._finished = False
 
     def disrupt(self, fault: Fault) -> None:
-        """Do this to the open stream as soon as its thread wakes."""
+        """Do this to the open stream, after everything that has happened before this call."""
         if not isinstance(fault, DISRUPTIONS):
             names = ", ".join(one.__name__ for one in DISRUPTIONS)
             raise TypeError(f"an open watch can be hit by {names}, not by {type(fault).__name__}")
         with self.store.changed:
-            self._orders.append(fault)
+            self._orders.append((self.store.position_now(), fault))
             self.store.changed.notify_all()
 
     def finish(self) -> None:
@@ -157,9 +157,12 @@ class Watch:
                 self.exchange.pause(merged.seconds)
                 more, position, version = self.store.after(position)
                 changes += more
-            self._send(changes, merge=merged is not None)
-            for order in orders:
+            for at, order in orders:
+                before = max(0, len(changes) - (position - at))
+                self._send(changes[:before], merge=merged is not None)
+                changes = changes[before:]
                 self._perform(order)
+            self._send(changes, merge=merged is not None)
             now = time.monotonic()
             if now >= deadline or self._finished:
                 return
