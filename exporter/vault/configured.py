@@ -56,17 +56,22 @@ def configured_targets(server: VaultServer, store_ca: bytes = b"") -> tuple[Targ
 
 
 def check(settings: VaultSettings) -> None:
-    """Raise ConfigError, in one sentence, for the first fault in the configured Vaults (CA files are read)."""
-    names: set[str] = set()
+    """Raise ConfigError, in one sentence, for the first configured Vault that cannot be probed as it is written.
+
+    Beyond what `exporter.config.validate` asks of the settings' forms: addresses that can be asked and belong to one
+    Vault each, CAs that can be used (files are read), and no more addresses than are probed.
+    """
     owners: dict[str, str] = {}
     for server in settings.servers:
-        if not server.name:
-            raise ConfigError("A vault server of the configuration has no name: give it one, such as `name: main`.")
-        if server.name in names:
-            raise ConfigError(f"Two vault servers are called {server.name!r}: give each a name of its own.")
-        names.add(server.name)
         where = f"vault server {server.name!r}"
-        _check_addresses(server, where, owners)
+        for text in (*([server.address] if server.address else []), *server.aliases):
+            url = _usable(text, where)
+            if owners.setdefault(url, server.name) != server.name:
+                raise ConfigError(
+                    f"The address {url} belongs to two vault servers, {owners[url]!r} and {server.name!r}: keep one of them."
+                )
+        for node in server.nodes:
+            _usable(node.address, f"node {node.name!r} of the {where}")
         try:
             known_ca(server.ca.encode(), server.ca_file)
         except CaError as error:
@@ -77,25 +82,6 @@ def check(settings: VaultSettings) -> None:
             f"{count} vault addresses are configured, but at most {settings.max_servers} are probed: "
             "raise --vault.max-servers."
         )
-
-
-def _check_addresses(server: VaultServer, where: str, owners: dict[str, str]) -> None:
-    if not server.address and not server.nodes:
-        raise ConfigError(f"The {where} has neither an address nor nodes: add `address: https://host:port`.")
-    for text in (*([server.address] if server.address else []), *server.aliases):
-        url = _usable(text, where)
-        if owners.setdefault(url, server.name) != server.name:
-            raise ConfigError(
-                f"The address {url} belongs to two vault servers, {owners[url]!r} and {server.name!r}: keep one of them."
-            )
-    seen: set[str] = set()
-    for node in server.nodes:
-        if not node.name or node.name in seen:
-            raise ConfigError(
-                f"A node of the {where} has no name of its own ({node.name!r}): give each node another name."
-            )
-        seen.add(node.name)
-        _usable(node.address, f"node {node.name!r} of the {where}")
 
 
 def _usable(text: str, where: str) -> str:

@@ -27,20 +27,12 @@ def test_a_good_configuration_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("servers", "sentence"),
     [
-        ([VaultServer("", "https://a")], "has no name"),
-        ([VaultServer("a", "https://a"), VaultServer("a", "https://b")], "Two vault servers are called 'a'"),
-        ([VaultServer("a")], "has neither an address nor nodes"),
         ([VaultServer("a", "vault:8200")], "is no http"),
         ([VaultServer("a", "https://a", aliases=("",))], "is no http"),
         ([VaultServer("a", "http://169.254.169.254")], "never asked"),
         (
             [VaultServer("a", nodes=(VaultNode("n", "nonsense"),))],
             "node 'n' of the vault server 'a' has an address that is no",
-        ),
-        ([VaultServer("a", nodes=(VaultNode("", "https://a"),))], "has no name of its own"),
-        (
-            [VaultServer("a", nodes=(VaultNode("n", "https://a"), VaultNode("n", "https://b")))],
-            "has no name of its own",
         ),
         ([VaultServer("a", "https://x"), VaultServer("b", "https://y", aliases=("https://X:443/",))], "belongs to two"),
         ([VaultServer("a", "https://x", ca="no pem")], "holds no certificate in PEM form"),
