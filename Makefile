@@ -33,7 +33,7 @@ check: $(call STAMP,dev) ## Check format, lint, types, layers and generated file
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
-	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command(["--no-logo"])'
 	@$(PY) -m tools.generate --check
 
 generate: $(call STAMP,dev) ## Write the generated files anew

@@ -1,4 +1,4 @@
-"""Durations as people write them: Go's form (`1h30m`, `300ms`) or a plain number of seconds."""
+"""Durations: Go's form (`1h30m`, `300ms`), as Kubernetes objects carry them and people write them, or plain seconds."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ import math
 import re
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_NUMBER = r"(?:\d+\.?\d*|\.\d+)"
+_PART = re.compile(rf"({_NUMBER})({'|'.join(_UNITS)})", re.ASCII)
+_GO = re.compile(rf"([+-]?)((?:{_NUMBER}(?:{'|'.join(_UNITS)}))+|0)", re.ASCII)
+_PLAIN = re.compile(_NUMBER, re.ASCII)
+
+
+def parse_go_duration(text: str) -> float | None:
+    """Seconds of what Go's `time.ParseDuration` takes (`1h0m0s`, `1.5h`, `300ms`, `-5m`, `0`); None when it is not one."""
+    match = _GO.fullmatch(text)
+    if match is None:
+        return None
+    seconds = sum(float(part[1]) * _UNITS[part[2]] for part in _PART.finditer(match[2]))
+    return -seconds if match[1] == "-" else seconds
 
 
 def parse_duration(text: str) -> float | None:
-    """Seconds of `1h30m`, `300ms`, `1.5h`, `90` or `0.5`; None when it is none of these (a sign is not accepted)."""
+    """Seconds of a setting: Go's form without a sign, or a number of seconds (`90`, `0.5`); None when it is neither."""
     body = text.strip()
-    parts = list(_PART.finditer(body))
-    if parts and "".join(part[0] for part in parts) == body:
-        seconds = sum(float(part[1]) * _UNITS[part[2]] for part in parts)
-    elif re.fullmatch(r"\d+\.?\d*|\.\d+", body):
-        seconds = float(body)
-    else:
-        return None
-    return seconds if math.isfinite(seconds) else None
+    seconds = float(body) if _PLAIN.fullmatch(body) else parse_go_duration(body)
+    return seconds if seconds is not None and body[0] not in "+-" and math.isfinite(seconds) else None
 
 
 def format_duration(seconds: float) -> str:

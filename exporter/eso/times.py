@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+from exporter.config.duration import parse_go_duration as parse_duration
 
-
-def parse_duration(text: str) -> float | None:
-    """Seconds of a Go duration (`1h0m0s`, `1.5h`, `300ms`, `-5m`, `0`); None when it is not one."""
-    sign = 1.0
-    body = text
-    if body[:1] in ("+", "-"):
-        sign = -1.0 if body[0] == "-" else 1.0
-        body = body[1:]
-    if body == "0":
-        return 0.0
-    total, end = 0.0, 0
-    for part in _PART.finditer(body):
-        if part.start() != end:
-            return None
-        total += float(part[1]) * _UNITS[part[2]]
-        end = part.end()
-    return sign * total if end and end == len(body) else None
+__all__ = ["parse_duration", "parse_time"]
 
 
 def parse_time(text: str | None) -> float | None:

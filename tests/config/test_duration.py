@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.config.duration import format_duration, parse_duration
+from exporter.config.duration import format_duration, parse_duration, parse_go_duration
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,25 @@ def test_a_written_duration_reads_back(seconds: float) -> None:
 )
 def test_the_written_form(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1h0m0s", 3600),
+        ("-5m", -300),
+        ("+5m", 300),
+        ("0", 0),
+        ("-0", 0),
+        ("1.5h", 5400),
+        ("10µs", 1e-5),
+        ("10μs", 1e-5),
+    ],
+)
+def test_what_go_takes(text: str, seconds: float) -> None:
+    assert parse_go_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "5", "-", "0.5", "1h 5m", "1h-5m", "1d", "٣s", " 5s"])
+def test_what_go_refuses(text: str) -> None:
+    assert parse_go_duration(text) is None
