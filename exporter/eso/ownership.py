@@ -7,8 +7,9 @@ first, because ESO copies an ExternalSecret's labels and annotations (Helm's, Ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -43,7 +44,6 @@ class OwnerReference(NamedTuple):
     group: str
     name: str
     uid: str
-    controller: bool
 
 
 class Metadata(NamedTuple):
@@ -81,42 +81,73 @@ class Creators:
         self._rows = rows
         self._builtin_from = len(rows) - len(CREATORS)
         self.annotation_keys: tuple[str, ...] = tuple(sorted({row.annotation for row in rows if row.annotation}))
-        # A row is looked at only when the cheapest of its conditions may hold: most Secrets then cost a few look-ups.
+        # A row is looked at only when one of its conditions may hold: most Secrets cost a few look-ups.
         self._by_type: dict[str, list[int]] = {}
         self._by_label: dict[str, list[int]] = {}
         self._by_annotation: dict[str, list[int]] = {}
+        self._by_name: dict[str, list[int]] = {}
+        self._by_manager: dict[str, list[int]] = {}
+        self._by_owner: dict[str, list[int]] = {}
         self._always: list[int] = []
+        name_globs: dict[str, list[int]] = {}
+        label_globs: dict[str, list[int]] = {}
         for index, row in enumerate(rows):
             label = row.label.partition("=")[0]
-            if row.type and "*" not in row.type:
-                self._by_type.setdefault(row.type, []).append(index)
-            elif label and "*" not in label:
-                self._by_label.setdefault(label, []).append(index)
-            elif row.annotation:
-                self._by_annotation.setdefault(row.annotation, []).append(index)
+            for condition, where in (
+                ("" if "*" in row.type else row.type, self._by_type),
+                ("" if "*" in label else label, self._by_label),
+                (row.annotation, self._by_annotation),
+                (row.owner_kind.partition(".")[0], self._by_owner),
+                ("" if "*" in row.secret else row.secret, self._by_name),
+                ("" if "*" in row.manager else row.manager, self._by_manager),
+                (row.secret, name_globs),
+                (label, label_globs),
+            ):
+                if condition:
+                    where.setdefault(condition, []).append(index)
+                    break
             else:
                 self._always.append(index)
+        self._name_globs = _one_pattern(name_globs)
+        self._label_globs = _one_pattern(label_globs)
+        self._with_name_globs = [index for indexes in name_globs.values() for index in indexes]
+        self._with_label_globs = [index for indexes in label_globs.values() for index in indexes]
 
     def match(self, secret: Metadata) -> Rule:
         """The first rule that fits, NO_RULE when none does.
 
         The user's rows come first, then any owner reference of a kind that people do not use, then the built-in table.
         """
-        candidates = list(self._always)
-        candidates += self._by_type.get(secret.type, ())
-        for label in secret.labels:
-            candidates += self._by_label.get(label, ())
-        for annotation in secret.annotations:
-            candidates += self._by_annotation.get(annotation, ())
-        candidates.sort()
         owner = next((o for o in secret.owners if o.kind not in HUMAN_OWNER_KINDS and not is_external_secret(o)), None)
-        for index in candidates:
+        for index in self._candidates(secret):
             if owner is not None and index >= self._builtin_from:
                 break
             row = self._rows[index]
             if _fits(row, secret):
                 return Rule(row.name, row.result)
         return Rule(f"owner-{owner.kind}", "controller") if owner is not None else NO_RULE
+
+    def _candidates(self, secret: Metadata) -> list[int]:
+        found = [*self._always, *self._by_type.get(secret.type, ()), *self._by_name.get(secret.name, ())]
+        for label in secret.labels:
+            found += self._by_label.get(label, ())
+        if secret.labels and self._label_globs.search("\n".join(secret.labels)):
+            found += self._with_label_globs
+        for annotation in secret.annotations:
+            found += self._by_annotation.get(annotation, ())
+        for manager in secret.managers:
+            found += self._by_manager.get(manager, ())
+        for owner in secret.owners:
+            found += self._by_owner.get(owner.kind, ())
+        if self._name_globs.search(secret.name):
+            found += self._with_name_globs
+        found.sort()
+        return found
+
+
+def _one_pattern(globs: Iterable[str]) -> re.Pattern[str]:
+    """One pattern that finds any of the globs as a whole line; it never matches when there are none."""
+    return re.compile("|".join(f"^(?:{translate(glob)[4:-3]})$" for glob in globs) or r"(?!)", re.MULTILINE)
 
 
 def _fits(row: OwnershipRule, secret: Metadata) -> bool:

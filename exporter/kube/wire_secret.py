@@ -55,13 +55,14 @@ _DATA_FIELDS = b'"f:data"'
 class _ManagedFields(msgspec.Struct, gc=False):
     manager: str = ""
     time: str | None = None
-    fieldsV1: msgspec.Raw = msgspec.Raw(b"")
+    fieldsV1: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Fields(msgspec.Struct, gc=False):
     data: dict[str, msgspec.Raw] = msgspec.field(name="f:data", default_factory=dict)
 
 
+_ABSENT = msgspec.Raw(b"")
 _FIELDS = msgspec.json.Decoder(_Fields)
 _TEXT = msgspec.json.Decoder(str)
 
@@ -82,7 +83,7 @@ def wire_type(creators: Creators, owner_keys: OwnerKeys) -> type[msgspec.Struct]
     names = {f"a{index}": key for index, key in enumerate(keys)}
     annotations = msgspec.defstruct(
         "SecretAnnotationsWire",
-        [(field, msgspec.Raw, msgspec.Raw(b"")) for field in names],
+        [(field, msgspec.Raw, _ABSENT) for field in names],
         rename=names.__getitem__,
         gc=False,
         namespace={"fields": names},
@@ -114,7 +115,7 @@ def converter(creators: Creators, owner_keys: OwnerKeys) -> Callable[[Any, Cells
         labels: dict[str, str] = meta.labels or {}
         annotations = _present(meta.annotations)
         owners = [
-            OwnerReference(o.kind, o.apiVersion.partition("/")[0] if "/" in o.apiVersion else "", o.name, o.uid, True)
+            OwnerReference(o.kind, o.apiVersion.partition("/")[0] if "/" in o.apiVersion else "", o.name, o.uid)
             for o in meta.ownerReferences or ()
         ]
         entries: Sequence[_ManagedFields] = meta.managedFields or ()
@@ -173,7 +174,7 @@ def _present(annotations: Any) -> dict[str, msgspec.Raw]:
     if annotations is None:
         return {}
     fields: dict[str, str] = annotations.fields
-    return {key: raw for field, key in fields.items() if memoryview(raw := getattr(annotations, field))}
+    return {key: raw for field, key in fields.items() if (raw := getattr(annotations, field)) is not _ABSENT}
 
 
 def _texts(annotations: dict[str, msgspec.Raw], keys: Sequence[str]) -> dict[str, str]:
@@ -203,7 +204,7 @@ def _acceptance(annotations: dict[str, msgspec.Raw]) -> Acceptance | None:
 
 
 def _owns_data(entry: _ManagedFields) -> bool:
-    return _DATA_FIELDS in memoryview(entry.fieldsV1).tobytes() if memoryview(entry.fieldsV1) else False
+    return _DATA_FIELDS in bytes(entry.fieldsV1)
 
 
 def _data_keys(entry: _ManagedFields) -> list[str]:
