@@ -14,9 +14,12 @@ import pytest
 from tests.lab import objects
 from tests.lab.build import NEEDED, BuildError, ensure, ensure_crds, path_of
 from tests.lab.cluster import Cluster
+from tests.lab.measured import MEASURED, Measured
 from tests.lab.monitoring import Prometheus
 from tests.lab.openbao import OpenBao
-from tests.lab.servers import BareCluster, Lab
+from tests.lab.servers import VAULT_TOKEN, BareCluster, Lab
+
+pytest.register_assert_rewrite("tests.lab.story")
 
 HERE = Path(__file__).parent
 _running: dict[str, Lab] = {}
@@ -58,6 +61,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Shows what was measured, beside what the contract promises."""
+    if MEASURED.lines:
+        terminalreporter.section("measured on real servers (not asserted)")
+        for line in MEASURED.lines:
+            terminalreporter.write_line(line)
+
+
 def _other_tails(item: pytest.Item) -> dict[str, str]:
     """The logs of processes that fixtures of this test hold beside the lab's own."""
     values = getattr(item, "funcargs", {}).values()
@@ -76,6 +87,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     finally:
         started.stop()
         _running.clear()
+
+
+@pytest.fixture(scope="session")
+def measured() -> Measured:
+    """Where a test leaves a time that the contract bounds."""
+    return MEASURED
 
 
 @pytest.fixture(scope="session")
@@ -99,8 +116,6 @@ def prometheus(lab: Lab) -> Prometheus:
 @pytest.fixture(scope="session")
 def store(cluster: Cluster, lab: Lab) -> str:
     """The name of a ClusterSecretStore, ready, on the engine `secret` of the lab's OpenBao."""
-    from tests.lab.servers import VAULT_TOKEN
-
     one = objects.vault_store("vault-backend", lab.openbao.address, token=VAULT_TOKEN)
     cluster.apply(one)
     cluster.wait_ready(one)
