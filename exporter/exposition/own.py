@@ -22,13 +22,11 @@ class OwnMetrics:
     """Renders a registry, less the disabled families (a counter goes by its name with or without `_total`)."""
 
     def __init__(self, registry: CollectorRegistry | None, disable: Sequence[str] = ()) -> None:
-        self._registry = registry
+        self._registry = CollectorRegistry() if registry is None else registry
         self._disable = tuple(disable)
 
     def collect(self) -> Iterator[Metric]:
         """What prometheus_client's encoders ask for."""
-        if self._registry is None:
-            return
         for metric in self._registry.collect():
             names = (metric.name, f"{metric.name}_total") if metric.type == "counter" else (metric.name,)
             if not any(disabled(name, self._disable) for name in names):
@@ -36,8 +34,6 @@ class OwnMetrics:
 
     def text(self, *, openmetrics: bool) -> bytes:
         """The families in the asked format, without OpenMetrics' end mark."""
-        if self._registry is None:
-            return b""
         if not openmetrics:
             return text_latest(self)
         rendered: bytes = openmetrics_latest(self)  # type: ignore[no-untyped-call]
