@@ -37,7 +37,8 @@ AGAIN_SHARE = 0.5
 
 _LOOKUPS = Lookups()
 Count = Callable[[str, str, str], None]
-"""Called for each request with (vault, operation, HTTP status or error class)."""
+"""Called for each request with (vault, operation, HTTP status); NO_ANSWER where no answer could be read."""
+NO_ANSWER = "0"
 
 
 def probe(
@@ -198,7 +199,7 @@ class _Run:
             response: requests.Response = adapter.get(f"/v1/sys/{operation}", params=params)
         except Exception as error:  # noqa: BLE001 - whatever a hostile server provokes becomes a class, never a dead thread
             failure = classify(error, wire, self._target.address)
-            self._counted(operation, failure[0])
+            self._counted(operation, NO_ANSWER)
             raise _ProbeError(*failure) from None
         status = response.status_code
         self._counted(operation, str(status) if 100 <= status <= 599 else "other")

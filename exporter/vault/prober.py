@@ -16,7 +16,7 @@ from exporter.vault.health import Count, Observation, probe
 from exporter.vault.servers import NotProbed, Selection
 from exporter.vault.trust import TrustMemory
 
-LOG = structlog.get_logger(__name__)
+LOG = structlog.stdlib.get_logger(__name__)
 
 FIRST_WITHIN = 0.5
 """Seconds within which all first probes begin."""

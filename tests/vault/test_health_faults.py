@@ -210,8 +210,11 @@ def test_a_client_certificate_that_we_lack(tmp_path: Path) -> None:
 def test_nothing_listens_there() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        seen = probe(node(f"http://127.0.0.1:{unused.getsockname()[1]}"), TIMEOUT)
+        counted: list[tuple[str, str, str]] = []
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        seen = probe(node(url), TIMEOUT, count=lambda *each: counted.append(each))
     assert (seen.error, seen.detail) == ("connect", "nothing listens there")
+    assert counted == [("main", "health", "0")]
 
 
 def answers(*addresses: str) -> Lookups:

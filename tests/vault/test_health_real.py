@@ -10,7 +10,7 @@ import pytest
 
 from exporter.vault.configured import Target
 from exporter.vault.health import probe
-from exporter.vault.trust import TrustMemory
+from exporter.vault.trust import TrustMemory, verifying
 from tests.vault.bao import Bao, running
 from tests.vault.certificates import NOT_AFTER, Authority
 
@@ -154,3 +154,25 @@ def test_an_expired_certificate_is_named(tmp_path: Path, authority: Authority) -
             end.timestamp(),
         )
         assert probe(target(server.address), TIMEOUT).tls_not_after == end.timestamp()
+
+
+def test_a_renewed_ca_file_counts_at_the_next_probe(tls_bao: Bao, authority: Authority, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_bytes(Authority(tmp_path, "old").pem)
+    at = target(tls_bao.address, ca_file=str(file))
+    assert probe(at, TIMEOUT).error == "tls_verify"
+    file.write_bytes(authority.pem)
+    assert probe(at, TIMEOUT).tls_verified is True
+
+
+def test_the_system_trust_store_verifies_without_a_known_ca(
+    tls_bao: Bao, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "system.pem"
+    file.write_bytes(authority.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    verifying.cache_clear()
+    try:
+        assert probe(target(tls_bao.address), TIMEOUT).tls_verified is True
+    finally:
+        verifying.cache_clear()
