@@ -224,24 +224,23 @@ class Api:
         form = self._form(exchange, tables=faults.get(NoTable) is None)
         keep = self._keep(route.kind, query)
         limit = int(query.get("limit") or 0)
-        with store.changed:
-            current = cluster.versions.current
-            after, at = _decode_continue(query)
-            if faults.get(ExpiredContinue):
-                raise _expired_continue(after)
-            if at is None and query.get("resourceVersionMatch") == "Exact":
-                at = int(query["resourceVersion"])
-            if (at or int(query.get("resourceVersion") or 0)) > current:
-                raise _too_large(at or int(query["resourceVersion"]), current)
-            if at == -1:
-                at = None
-            try:
-                page = store.page(route.namespace, after, limit, at, keep)
-            except ExpiredError as error:
-                raise (_expired_continue(after) if after else _status(410)) from error
-        metadata: dict[str, Any] = {"resourceVersion": str(current if at is None else at)}
+        current = cluster.versions.current
+        after, token_version = _decode_continue(query)
+        if faults.get(ExpiredContinue):
+            raise _expired_continue(after)
+        asked = int(query.get("resourceVersion") or 0)
+        if max(asked, token_version) > current:
+            raise _too_large(max(asked, token_version), current)
+        exact = query.get("resourceVersionMatch") == "Exact"
+        # A token of version -1 is the inconsistent one: it goes on from its key at the newest version.
+        at = token_version if token_version > 0 else asked if exact else current
+        try:
+            page = store.page(route.namespace, after, limit, at, keep)
+        except ExpiredError as error:
+            raise (_expired_continue(after) if after else _status(410)) from error
+        metadata: dict[str, Any] = {"resourceVersion": str(at)}
         if page.more:
-            metadata["continue"] = encode_continue(current if at is None else at, page.last_key + "\x00")
+            metadata["continue"] = encode_continue(at, page.last_key + "\x00")
             if keep is None:
                 metadata["remainingItemCount"] = page.remaining
         api_version = route.kind.api_version(route.version)
@@ -294,11 +293,11 @@ def encode_continue(version: int, start: str) -> str:
     return base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
 
 
-def _decode_continue(query: Mapping[str, str]) -> tuple[str, int | None]:
-    """The start key and the version of a continue token; ("", None) without one."""
+def _decode_continue(query: Mapping[str, str]) -> tuple[str, int]:
+    """The start key and the version of a continue token; ("", 0) without one."""
     token = query.get("continue")
     if not token:
-        return "", None
+        return "", 0
     if query.get("resourceVersion"):
         raise StatusError(400, "BadRequest", "specifying resource version is not allowed when using continue")
     try:

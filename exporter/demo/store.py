@@ -7,8 +7,9 @@ history. History is bounded; what has been compacted away answers 410 like a rea
 from __future__ import annotations
 
 import bisect
+import heapq
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from exporter.demo.entries import Entry
@@ -140,34 +141,59 @@ class ResourceStore:
         namespace: str,
         after: str,
         limit: int,
-        at: int | None,
+        at: int,
         keep: Callable[[Entry], bool] | None,
     ) -> Page:
-        """Up to `limit` entries (0: all) of a namespace (empty: all) with keys beyond `after`, as they were at version `at`.
+        """Up to `limit` entries (0: all) of a namespace (empty: all) from key `after` on, as they were at version `at`.
 
-        Raises ExpiredError where `at` is older than the history.
+        Selected entries are looked for slice by slice, so that the lock is never held for long. Raises ExpiredError where
+        `at` is older than the history.
         """
-        with self.changed:
-            low = bisect.bisect_left(self._keys, max(after, f"{namespace}/" if namespace else ""))
-            high = bisect.bisect_left(self._keys, f"{namespace}0") if namespace else len(self._keys)
-            undone = self._undone(at)
-            if not undone and keep is None:
-                stop = min(high, low + limit) if limit else high
-                keys = self._keys[low:stop]
-                entries = [self._entries[key] for key in keys]
-                return Page(entries, keys[-1] if keys else "", stop < high, high - stop)
-            snapshot = list(self._then(self._keys[low:high], undone, namespace, after))
+        if keep is None:
+            entries, following = self._slice(namespace, after, limit or len(self), at)
+            return Page(entries, entries[-1].key if entries else "", following > 0, following)
         kept: list[Entry] = []
-        for index, entry in enumerate(snapshot):
-            if limit and len(kept) == limit:
-                return Page(kept, snapshot[index - 1].key, True, len(snapshot) - index)
-            if keep is None or keep(entry):
-                kept.append(entry)
+        before, following = "", 1
+        while following:
+            entries, following = self._slice(namespace, after, 2000, at)
+            for index, entry in enumerate(entries):
+                if limit and len(kept) == limit:
+                    return Page(kept, entries[index - 1].key if index else before, True, 0)
+                if keep(entry):
+                    kept.append(entry)
+            if entries:
+                before = entries[-1].key
+                after = before + "\x00"
         return Page(kept, "", False, 0)
 
-    def _undone(self, at: int | None) -> dict[str, Entry | None]:
-        if at is None:
-            return {}
+    def _slice(self, namespace: str, after: str, size: int, at: int) -> tuple[list[Entry], int]:
+        """The first `size` entries from key `after` on at version `at`, and how many follow them."""
+        with self.changed:
+            start = max(after, f"{namespace}/" if namespace else "")
+            low = bisect.bisect_left(self._keys, start)
+            high = bisect.bisect_left(self._keys, f"{namespace}0") if namespace else len(self._keys)
+            undone = self._undone(at)
+            if not undone:
+                keys = self._keys[low : min(high, low + size)]
+                return [self._entries[key] for key in keys], high - low - len(keys)
+            inside = {
+                key: entry
+                for key, entry in undone.items()
+                if key >= start and (not namespace or key.startswith(f"{namespace}/"))
+            }
+            lost = sorted(key for key, entry in inside.items() if entry is not None and key not in self._entries)
+            new = sum(1 for key, entry in inside.items() if entry is None and key in self._entries)
+            found: list[Entry] = []
+            for key in heapq.merge((self._keys[index] for index in range(low, high)), lost):
+                if len(found) == size:
+                    break
+                entry = inside[key] if key in inside else self._entries[key]
+                if entry is not None:
+                    found.append(entry)
+            return found, high - low - new + len(lost) - len(found)
+
+    def _undone(self, at: int) -> dict[str, Entry | None]:
+        """What the objects changed since version `at` were then: None for those that did not exist."""
         if at < self._compacted:
             raise ExpiredError(at, self._compacted)
         undone: dict[str, Entry | None] = {}
@@ -176,16 +202,6 @@ class ResourceStore:
                 break
             undone[change.entry.key] = change.previous
         return undone
-
-    def _then(self, keys: list[str], undone: dict[str, Entry | None], namespace: str, after: str) -> Iterator[Entry]:
-        if undone:
-            prefix = f"{namespace}/" if namespace else ""
-            lost = (key for key, entry in undone.items() if entry and key >= after and key.startswith(prefix))
-            keys = sorted({*keys, *lost})
-        for key in keys:
-            entry = undone[key] if key in undone else self._entries[key]
-            if entry is not None:
-                yield entry
 
     # -- watching -----------------------------------------------------------------------------------------------
 
