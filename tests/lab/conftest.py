@@ -17,12 +17,12 @@ from tests.lab.cluster import Cluster
 from tests.lab.measured import MEASURED, Measured
 from tests.lab.monitoring import Prometheus
 from tests.lab.openbao import OpenBao
+from tests.lab.process import STARTED
 from tests.lab.servers import VAULT_TOKEN, BareCluster, Lab
 
 pytest.register_assert_rewrite("tests.lab.story")
 
 HERE = Path(__file__).parent
-_running: dict[str, Lab] = {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,9 +55,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Shows the ends of all server logs under a test that failed."""
     report = yield
     if report.failed and item.path.is_relative_to(HERE):
-        for lab in _running.values():
-            for name, tail in {**lab.log_tails(), **_other_tails(item)}.items():
-                report.sections.append((f"lab log: {name}", tail))
+        for process in STARTED.values():
+            report.sections.append((f"the end of {process.log}", process.log_tail()))
     return report
 
 
@@ -69,24 +68,15 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.write_line(line)
 
 
-def _other_tails(item: pytest.Item) -> dict[str, str]:
-    """The logs of processes that fixtures of this test hold beside the lab's own."""
-    values = getattr(item, "funcargs", {}).values()
-    held = [one for value in values for one in (value, *vars(value).values()) if hasattr(value, "__dict__")]
-    return {one.name: one.log_tail(40) for one in held if hasattr(one, "log_tail") and hasattr(one, "name")}
-
-
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The whole lab, started once per run. Its folder with all logs is kept (pytest keeps the last three)."""
     started = Lab(tmp_path_factory.mktemp("lab"))
-    _running["lab"] = started
     try:
         started.start()
         yield started
     finally:
         started.stop()
-        _running.clear()
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,10 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)  # loaded before any fork: a child may not import between fork and exec
 
 
+STARTED: dict[str, Process] = {}
+"""Every process that was started and not yet stopped, by name; their logs are shown when a test fails."""
+
+
 def _die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -22,7 +27,7 @@ def _die_with_parent() -> None:
 class Process:
     """A server. Subclasses give `command()` and `is_ready()`; `start()` returns when it is ready.
 
-    The kernel kills it when the test runner dies, however that dies. It has a session of its own, so that Ctrl-C in a
+    On Linux the kernel kills it when the test runner dies, however that dies. It has a session of its own, so that Ctrl-C in a
     terminal reaches the test runner alone, which then ends its servers in order.
     """
 
@@ -53,6 +58,13 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int:
+        """The process id of the last start. Raises RuntimeError before the first."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was never started")
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """The exit code of a process that has ended, negative for a signal; else None."""
         return None if self._process is None else self._process.poll()
@@ -61,6 +73,7 @@ class Process:
         """Starts the process without waiting for it to be ready."""
         if self.running:
             raise RuntimeError(f"{self.name} is already running")
+        STARTED[self.name] = self
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [str(part) for part in self.command()],
@@ -70,7 +83,7 @@ class Process:
                 cwd=self.folder,
                 env={**os.environ, **self.environment()},
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
 
     def start(self) -> None:
@@ -97,6 +110,7 @@ class Process:
                 self._process.wait(timeout)
             except subprocess.TimeoutExpired:
                 self.kill()
+        STARTED.pop(self.name, None)
         return self.exit_code
 
     def kill(self) -> None:

@@ -76,10 +76,6 @@ class Lab:
             with contextlib.suppress(OSError):
                 process.stop()
 
-    def log_tails(self, lines: int = 25) -> dict[str, str]:
-        """The end of each server's log, by its name."""
-        return {process.name: process.log_tail(lines) for process in self.processes}
-
 
 class BareCluster:
     """A second, smaller cluster: an API server without controllers and without ESO's CRDs."""

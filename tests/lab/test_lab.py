@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from tests.lab.loopback import new_session
 from tests.lab.monitoring import Prometheus
 from tests.lab.openbao import OpenBao
 from tests.lab.proxy import RecordingProxy
-from tests.lab.servers import BareCluster, Lab
+from tests.lab.servers import ROOT, BareCluster, Lab
 from tests.lab.waiting import NotYetError, wait_until
 
 
@@ -134,6 +136,18 @@ def test_prometheus_scrapes_every_second(prometheus: Prometheus, lab: Lab) -> No
         prometheus.configure({})
 
 
+def test_an_alert_of_prometheus_reaches_alertmanager(prometheus: Prometheus, lab: Lab, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yml"
+    rules.write_text("groups: [{name: lab, rules: [{alert: Always, expr: vector(1), labels: {severity: info}}]}]")
+    prometheus.configure({}, [rules], [lab.alertmanager.target])
+    try:
+        [alert] = wait_until("Alertmanager holds the alert", lambda: lab.alertmanager.alerts() or None)
+    finally:
+        prometheus.configure({})
+
+    assert alert["labels"] == {"alertname": "Always", "severity": "info"}
+
+
 def test_a_frozen_server_is_there_and_says_nothing(lab: Lab) -> None:
     lab.openbao.pause()
     try:
@@ -172,6 +186,19 @@ def test_a_bare_cluster_has_no_crds(bare_cluster: BareCluster) -> None:
     assert bare_cluster.cluster.list("v1", "Namespace")
     with pytest.raises(ApiError, match="404"):
         bare_cluster.cluster.list(objects.ESO_GROUP, "ExternalSecret")
+
+
+def test_a_server_dies_with_the_test_runner(tmp_path: Path) -> None:
+    start = f"from pathlib import Path; from tests.lab.control_plane import Etcd; e = Etcd(Path({str(tmp_path)!r}))"
+    script = f"{start}; e.start(); print(e.pid, flush=True); import signal; signal.pause()"
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout is not None
+        server = Path("/proc", runner.stdout.readline().strip(), "stat")
+        assert server.exists()
+        runner.kill()
+
+    # Gone, or dead and not yet collected by whoever collects orphans here.
+    wait_until("etcd is dead", lambda: not server.exists() or server.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_waiting_in_vain_tells_what_for() -> None:
