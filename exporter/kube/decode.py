@@ -194,10 +194,12 @@ class Decoder:
             raise _Bad("convert") from error
 
     def _cells(self, cells: list[Any] | None) -> Cells:
-        count = len(cells) if cells else 0
-        type_ = cells[self._type_at] if cells and 0 <= self._type_at < count else None
-        keys = cells[self._keys_at] if cells and 0 <= self._keys_at < count else None
-        return Cells(type_ if isinstance(type_, str) else None, keys if type(keys) is int else None)
+        row = cells or ()
+        type_ = row[self._type_at] if 0 <= self._type_at < len(row) else None
+        keys = row[self._keys_at] if 0 <= self._keys_at < len(row) else None
+        if not isinstance(type_, str | None) or not isinstance(keys, int | None):
+            raise _Bad("type")
+        return Cells(type_, keys)
 
     def _of(self, answer: Any) -> Any:
         return (answer.rows if self._form == "table" else answer.items) or ()
@@ -258,8 +260,7 @@ class Decoder:
             event = _decode(self._version, line)
         except _Bad:
             return Event("", bad=True)
-        meta = event.object.metadata
-        return Event(event.type, meta.resource_version if meta is not None else "", bad=True)
+        return Event(event.type, event.object.metadata.resource_version, bad=True)
 
 
 def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:

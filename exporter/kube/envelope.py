@@ -71,10 +71,16 @@ class KeyedTable(_Camel, frozen=True):
     column_definitions: list[Column] | None = None
 
 
-class Versioned(_Camel, frozen=True):
-    """Only `metadata.resourceVersion`: what is left to read of an object whose key is broken."""
+class VersionOnly(_Camel, frozen=True):
+    """`metadata` of which only the version is read."""
 
-    metadata: Key | None = None
+    resource_version: str = ""
+
+
+class Versioned(_Camel, frozen=True):
+    """What is left to read of an object whose key is broken."""
+
+    metadata: VersionOnly = VersionOnly()
 
 
 class Status(_Camel, frozen=True):

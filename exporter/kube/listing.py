@@ -12,15 +12,14 @@ from exporter.kube.resource import Listing, Sink
 from exporter.kube.transport import Channel
 
 LISTS_AT_ONCE = 8  # pages under way in one process: bounds memory, and what a thousand namespaces ask for at start
-TOKENS_LOST_AT_MOST = 3
 LARGEST_PAGE = 5000
 
 
 class Lister:
-    """Lists one resource in one scope.
+    """Lists one resource in one scope, in pages whose size follows what the server can do.
 
-    A continue token that has become too old (410) begins the list anew with twice the page, because the list was too
-    slow for the API server's memory; a page that is too large is asked for again in quarters.
+    A continue token that has become too old (410) ends the list, and the next one takes pages of twice the size: the
+    list took longer than the API server remembers. A page too large to be read is asked for again in quarters.
     """
 
     def __init__(
@@ -32,53 +31,49 @@ class Lister:
         self._read_timeout = read_timeout
         self._slots = slots
 
-    def run(
-        self, request: Request, decoder: Decoder, sink: Sink, alive: Callable[[], None], gone: Callable[[], None]
-    ) -> str:
-        """The version to watch from. `alive` is called after each page, `gone` for each lost continue token.
+    def run(self, request: Request, decoder: Decoder, sink: Sink, alive: Callable[[], None]) -> str:
+        """The version to watch from. `alive` is called after each page.
 
         The sink sees every page at once, and a sweep only after the last one. Raises ApiError and Interrupted; the list
         is then abandoned.
         """
-        size = self._page_size
-        for _ in range(TOKENS_LOST_AT_MOST):
-            listing = sink.begin_list(self._scope)
-            try:
-                version = self._pages(request, decoder, listing, size, alive)
-            except ApiError as error:
-                listing.abandon()
-                if error.reason != "gone":
-                    raise
-                gone()
-                size = min(size * 2, max(LARGEST_PAGE, size))
-            except BaseException:
-                listing.abandon()
-                raise
-            else:
-                listing.finish()
-                return version
-        raise ApiError("gone", f"{request.path}: the list takes longer than the API server remembers", status=410)
-
-    def _pages(self, request: Request, decoder: Decoder, listing: Listing, size: int, alive: Callable[[], None]) -> str:
-        version = token = ""
-        first = True
-        while first or token:
-            previous = token
-            try:
-                token, page_version = self._page(request, decoder, listing, size, token)
-            except ApiError as error:
-                if error.reason != "size" or size <= 1:
-                    raise
-                size = max(1, size // 4)
-                continue
-            if first:
-                version, first = page_version, False
-            if token and token == previous:
-                raise ApiError("error", f"{request.path}: the same continue token came twice")
-            alive()
+        listing = sink.begin_list(self._scope)
+        try:
+            version = self._pages(request, decoder, listing, alive)
+        except BaseException:
+            listing.abandon()
+            raise
+        listing.finish()
         return version
 
-    def _page(self, request: Request, decoder: Decoder, listing: Listing, size: int, token: str) -> tuple[str, str]:
+    def _pages(self, request: Request, decoder: Decoder, listing: Listing, alive: Callable[[], None]) -> str:
+        version, token = self._page(request, decoder, listing, "")
+        alive()
+        while token:
+            before = token
+            try:
+                _, token = self._page(request, decoder, listing, token)
+            except ApiError as error:
+                if error.reason == "gone":
+                    self._page_size = max(self._page_size, min(2 * self._page_size, LARGEST_PAGE))
+                raise
+            if token == before:
+                raise ApiError("error", f"{request.path}: the same continue token came twice")
+            alive()
+        # All pages are of one version. Should a server mix them, the first misses nothing.
+        return version
+
+    def _page(self, request: Request, decoder: Decoder, listing: Listing, token: str) -> tuple[str, str]:
+        """Version and continue token of one page, which the sink then has."""
+        while True:
+            try:
+                return self._page_of(self._page_size, request, decoder, listing, token)
+            except ApiError as error:
+                if error.reason != "size" or self._page_size <= 1:
+                    raise
+                self._page_size = max(1, self._page_size // 4)
+
+    def _page_of(self, size: int, request: Request, decoder: Decoder, listing: Listing, token: str) -> tuple[str, str]:
         while not self._slots.acquire(timeout=0.2):
             if self._channel.interrupted:
                 raise Interrupted
@@ -94,6 +89,6 @@ class Lister:
             listing.add(page.records)
             for namespace, name in page.kept:
                 listing.keep(namespace, name)
-            return page.token, page.version
+            return page.version, page.token
         finally:
             self._slots.release()

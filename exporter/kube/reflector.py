@@ -189,9 +189,7 @@ class Reflector:
             self.resource, self._form, request.api_version, lambda reason: observer.decode_error(name, reason)
         )
         try:
-            resource_version = self._lister.run(
-                request, decoder, self._sink, self._contact, lambda: observer.listed(name, "gone")
-            )
+            resource_version = self._lister.run(request, decoder, self._sink, self._contact)
         except ApiError as error:
             if error.reason == "form" and self._fall_back():
                 return self._list_as(version)

@@ -24,6 +24,7 @@ READ_SIZE = 64 * 1024
 ERROR_BODY_LIMIT = 64 * 1024
 PAGE_LIMIT = 64 * 1024 * 1024  # bytes of one decompressed page; a larger one is asked for in smaller parts
 
+_TIMEOUTS = (urllib3.exceptions.TimeoutError, TimeoutError)
 _NETWORK_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
 
 
@@ -201,7 +202,7 @@ class Channel:
                 raise Interrupted from error
             if generation is not None and _is_tls(error):
                 self._access.reload(generation)  # the CA or our certificate may have been replaced; used next time
-            if isinstance(error, (urllib3.exceptions.TimeoutError, TimeoutError)):
+            if isinstance(error, _TIMEOUTS) and not isinstance(error, urllib3.exceptions.NewConnectionError):
                 raise ApiError("timeout", f"{path}: {_name(error)}") from error
             raise ApiError("network", f"{path}: {_name(error)}") from error
         if self._interrupted:
