@@ -35,6 +35,10 @@ MARK_MANAGED = 1
 MARK_CREATED_BY = 2
 MARK_DATA_HASH = 4
 MARK_MANAGER = 8
+MARK_DELETING = 16
+"""No mark of ESO's: the Secret is being deleted. Kept among them because half a million records must stay small."""
+
+MARKS_OF_ESO = MARK_MANAGED | MARK_CREATED_BY | MARK_DATA_HASH | MARK_MANAGER
 
 
 class OwnerReference(NamedTuple):
@@ -223,7 +227,7 @@ def classify(*, owner_es: str, marks: int, es_manager: bool, creator: str, rule:
                 return Rule("orphan-policy", "eso_orphan")
             if target.creation_policy == "Owner" and es_manager:
                 return Rule("field-manager", "eso_owned")
-    if marks and es_manager and not neighbours.targeting:
+    if marks & MARKS_OF_ESO and es_manager and not neighbours.targeting:
         return Rule("leftover-marks", "eso_leftover")
     if rule.ownership and rule.ownership not in ("helm", "gitops"):
         return rule

@@ -19,6 +19,11 @@ _STATE_OF = {"True": "ready", "False": "not_ready"}
 _NO_USERS: Mapping[str, int] = {"ready": 0, "not_ready": 0, "unknown": 0}
 
 
+def _written(record: ExternalSecret) -> tuple[object, ...]:
+    """What of an ExternalSecret bears on the Secrets around it and on others that write the same one."""
+    return record.target, record.creation_policy, record.uid, record.promised, record.template_secrets
+
+
 class Inventory:
     """All records. Reflectors write through `sinks`; everyone else reads while holding `lock`, briefly."""
 
@@ -140,16 +145,13 @@ class Inventory:
         if not self._tracking:
             return
         changes = self._changes
-        for record in (old, new):
-            if record is None:
-                continue
+        record = new or old
+        if record is not None:
             changes.externalsecrets.add(record.namespace, record.name)
-            if record.target:
-                changes.secrets.add(record.namespace, record.target)
-                for other in self.targeting(record.namespace, record.target):
-                    changes.externalsecrets.add(other.namespace, other.name)
-            for name in record.template_secrets:
-                changes.secrets.add(record.namespace, name)
+        if old is None or new is None or _written(old) != _written(new):
+            for record in (old, new):
+                if record is not None:
+                    self._targets_changed(record)
         if old is None or new is None or (old.stores, old.status) != (new.stores, new.status):
             for record in (old, new):
                 for ref in record.stores if record is not None else ():
@@ -188,6 +190,15 @@ class Inventory:
             self._templates[ref] = count
         else:
             del self._templates[ref]
+
+    def _targets_changed(self, record: ExternalSecret) -> None:
+        changes = self._changes
+        if record.target:
+            changes.secrets.add(record.namespace, record.target)
+            for other in self.targeting(record.namespace, record.target):
+                changes.externalsecrets.add(other.namespace, other.name)
+        for name in record.template_secrets:
+            changes.secrets.add(record.namespace, name)
 
     def _link_target(self, namespace: str, secret: str, name: str) -> None:
         targets = self._targets.setdefault(namespace, {})

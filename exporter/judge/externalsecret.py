@@ -98,7 +98,7 @@ def _target(record: ExternalSecret, view: View, findings: Findings) -> None:
     if record.creation_policy == "None":
         return
     if record.immutable:
-        findings.add("immutable_target", float(secret.created), evidence=(record.target,))
+        findings.observe("immutable_target", 0.0, evidence=(record.target,))
         return
     facts = secret.facts
     if facts.key_names:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+
+import msgspec
 
 
-class Problem(NamedTuple):
+class Problem(msgspec.Struct, frozen=True, gc=False):
     """A present problem: `since` in Unix seconds; `basis` object (the object's own time) or observed (first seen by us).
 
     `error` is the error class of `not_ready`, else "". `evidence` holds names only.

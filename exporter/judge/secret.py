@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 import msgspec
 
 from exporter.config.settings import OwnershipException
 from exporter.eso.identity import is_created_by
-from exporter.eso.ownership import MARK_MANAGED, MARK_MANAGER, Neighbours, Rule, Target, classify
+from exporter.eso.ownership import MARK_DELETING, MARK_MANAGED, MARK_MANAGER, Neighbours, Rule, Target, classify
 from exporter.judge.findings import Findings, Problem
 from exporter.judge.view import View
 from exporter.kube.records import ExternalSecret, Secret
@@ -70,6 +71,12 @@ class Exceptions:
         ]
 
 
+@lru_cache(maxsize=64)
+def _alone(creator: str) -> tuple[str, ...]:
+    """The evidence of a manual Secret: one tuple for each creator class, not one for each Secret."""
+    return (creator,)
+
+
 def _end_of_day(date: str) -> float:
     return (datetime.fromisoformat(date).replace(tzinfo=UTC) + timedelta(days=1)).timestamp()
 
@@ -91,12 +98,12 @@ def judge(
         elif exception and until is not None:
             findings.look_again(until)
         if not exception:
-            findings.add("manual", float(record.created), evidence=(facts.creator,))
+            findings.add("manual", float(record.created), evidence=_alone(facts.creator))
     elif rule.ownership == "eso_leftover":
         findings.observe("leftover", view.settings.absence_after)
     elif rule.ownership in _ESO_CLASSES:
         _edited(record, rule, targeting, findings)
-    if record.owner_es and not record.deleting and not _owner_lives(record, view):
+    if record.owner_es and not facts.marks & MARK_DELETING and not _owner_lives(record, view):
         findings.observe("owner_dangling", view.settings.absence_after, evidence=(record.owner_es,))
     if rule.ownership not in _ESO_CLASSES and facts.marks & MARK_MANAGED and not facts.marks & MARK_MANAGER:
         findings.observe("copied_marks", view.settings.absence_after)

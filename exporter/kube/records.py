@@ -129,7 +129,7 @@ class SecretFacts(msgspec.Struct, frozen=True, gc=False):
     """What is known of a Secret apart from its name and age. Many Secrets share one of these (they are interned).
 
     `keys` is the number of data keys (None: the API server did not say). `key_names` are names from managedFields.
-    `marks` are ESO's marks on it (see `eso.ownership`). `rule` is the first rule of the table of other creators that
+    `marks` are ESO's marks on it, and whether it is being deleted (see `eso.ownership`). `rule` is the first rule of the table of other creators that
     fits, `rule_class` its class. `creator` is the class of the field manager that wrote its data, "" when none did.
     `edit` and `value_in_annotation` are decided while decoding; no text is kept.
     """
@@ -150,7 +150,7 @@ class SecretFacts(msgspec.Struct, frozen=True, gc=False):
 class Secret(msgspec.Struct, gc=False):
     """A Secret's metadata. `owner_es` is the ExternalSecret that a controller owner reference names ("" for none) and
     `owner_uid` that reference's hashed uid; `created_by` is a `created-by` label that names another ExternalSecret than
-    `owner_es`. `es_managers` are field managers of ESO on it other than `owner_es`'s own.
+    `owner_es`. `created` (Unix seconds) is kept only where it may be told: for a Secret that neither ESO nor the table of creators explains; else 0.
 
     `ownership` is the one mutable slot: the class that the judge gave last ("" before), kept here because half a million
     of these must stay small. It takes no part in comparisons (see `same_secret`).
@@ -159,12 +159,10 @@ class Secret(msgspec.Struct, gc=False):
     namespace: str
     name: str
     created: int
-    deleting: bool
     facts: SecretFacts
     owner_es: str
     owner_uid: int
     created_by: str
-    es_managers: tuple[str, ...]
     ownership: str = ""
 
 
@@ -172,11 +170,9 @@ def same_secret(old: Secret, new: Secret) -> bool:
     """Whether two records of one Secret tell the same, whatever the judge noted on them."""
     return (old.facts is new.facts or old.facts == new.facts) and (
         old.created == new.created
-        and old.deleting == new.deleting
         and old.owner_es == new.owner_es
         and old.owner_uid == new.owner_uid
         and old.created_by == new.created_by
-        and old.es_managers == new.es_managers
     )
 
 

@@ -17,13 +17,13 @@ from exporter.eso.identity import (
     ANNOTATION_DATA_HASH,
     LABEL_CREATED_BY,
     LABEL_MANAGED,
-    field_manager,
     is_created_by,
     is_field_manager,
 )
 from exporter.eso.ownership import (
     MARK_CREATED_BY,
     MARK_DATA_HASH,
+    MARK_DELETING,
     MARK_MANAGED,
     MARK_MANAGER,
     Creators,
@@ -127,6 +127,7 @@ def converter(creators: Creators, owner_keys: OwnerKeys) -> Callable[[Any, Cells
             | (MARK_CREATED_BY if label else 0)
             | (MARK_DATA_HASH if ANNOTATION_DATA_HASH in annotations else 0)
             | (MARK_MANAGER if es_entries else 0)
+            | (MARK_DELETING if meta.deletionTimestamp is not None else 0)
         )
         rule = creators.match(
             Metadata(
@@ -152,18 +153,17 @@ def converter(creators: Creators, owner_keys: OwnerKeys) -> Callable[[Any, Cells
             acceptance=_acceptance(annotations),
             owner=owner_keys.of(labels, _texts(annotations, owner_keys.keys)),
         )
-        es_name = sys.intern(owner_es.name) if owner_es else ""
-        own_manager = field_manager(es_name) if es_name else ""
+        # One string for both names where they are equal, as they mostly are; interning each would cost a table entry.
+        es_name = "" if owner_es is None else meta.name if owner_es.name == meta.name else owner_es.name
+        told = (not rule.name and not es_name) or facts.value_in_annotation
         return Secret(
             namespace=namespace,
-            name=es_name if es_name == meta.name else meta.name,
-            created=int(created(meta.creationTimestamp)),
-            deleting=meta.deletionTimestamp is not None,
+            name=meta.name,
+            created=int(created(meta.creationTimestamp)) if told else 0,
             facts=shared(facts),
             owner_es=es_name,
             owner_uid=uid_hash(owner_es.uid) if owner_es else 0,
             created_by="" if es_name and label and is_created_by(label, namespace, es_name) else label,
-            es_managers=shared(tuple(entry.manager for entry in es_entries if entry.manager != own_manager)),
         )
 
     return convert

@@ -10,8 +10,11 @@ from exporter.eso.schedule import refreshes_by_itself
 from exporter.exposition.families import AgeColumn, Column, Group, escape
 from exporter.judge.externalsecret import ExternalSecretJudgement
 from exporter.judge.findings import Problem
-from exporter.kube.records import ExternalSecret
+from exporter.kube.records import ExternalSecret, StoreRef
 from exporter.metrics.families import family, seconds, store_labels
+from exporter.metrics.problems import since_column
+
+_SHARED_LIMIT = 10_000
 
 
 class ExternalSecretFacts(msgspec.Struct, frozen=True, gc=False):
@@ -31,7 +34,8 @@ class Facts:
     """Makes facts of judgements. Label bytes of stores are shared among all their ExternalSecrets."""
 
     def __init__(self) -> None:
-        self._shared: dict[object, bytes] = {}
+        self._one: dict[tuple[StoreRef | None, str], bytes] = {}
+        self._many: dict[tuple[tuple[StoreRef, ...], tuple[str, ...]], tuple[bytes, ...]] = {}
 
     def of(self, judgement: ExternalSecretJudgement) -> ExternalSecretFacts:
         """The facts of one judgement."""
@@ -47,13 +51,23 @@ class Facts:
             problems=judgement.problems,
         )
 
-    def _store(self, ref: object, vault: str) -> bytes:
+    def _store(self, ref: StoreRef | None, vault: str) -> bytes:
         key = (ref, vault)
-        found = self._shared.get(key)
+        found = self._one.get(key)
         if found is None:
-            if len(self._shared) > 10_000:
-                self._shared.clear()
-            found = self._shared[key] = store_labels(ref, vault)  # type: ignore[arg-type]
+            if len(self._one) > _SHARED_LIMIT:
+                self._one.clear()
+            found = self._one[key] = store_labels(ref, vault)
+        return found
+
+    def _stores(self, refs: tuple[StoreRef, ...], vaults: tuple[str, ...]) -> tuple[bytes, ...]:
+        key = (refs, vaults)
+        found = self._many.get(key)
+        if found is None:
+            if len(self._many) > _SHARED_LIMIT:
+                self._many.clear()
+            labels = (self._store(ref, vault) for ref, vault in zip(refs, vaults, strict=True))
+            found = self._many[key] = tuple(labels)
         return found
 
 
@@ -157,6 +171,7 @@ def group(*, age: bool = True) -> Group[ExternalSecretFacts]:
         Column(family(f"{prefix}refresh_interval_seconds"), _interval),
         Column(family(deadline), _time(deadline, lambda f: f.deadline), moving=True),
         Column(family(f"{prefix}problem"), _problems),
+        since_column("externalsecret", lambda f: (f.record.namespace, f.record.name, f.problems)),
     ]
     if age:
         columns.insert(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -11,9 +12,11 @@ from exporter.judge.findings import Problem
 from exporter.judge.problems import CATALOGUE, ERRORS
 from exporter.metrics.families import family
 
+F = TypeVar("F")
+
 
 class ProblemFacts(msgspec.Struct, frozen=True, gc=False):
-    """All present problems of one object; `node` only for a node of a Vault."""
+    """All present problems of one object that no other group tells; `node` only for a node of a Vault."""
 
     kind: str
     namespace: str
@@ -22,21 +25,45 @@ class ProblemFacts(msgspec.Struct, frozen=True, gc=False):
     problems: tuple[Problem, ...]
 
 
-def _since(facts: Iterable[ProblemFacts]) -> bytes:
-    return b"".join([_since_line(f, problem) for f in facts for problem in f.problems])
+SINCE = "eso_problem_since_timestamp_seconds"
 
 
-def _since_line(facts: ProblemFacts, problem: Problem) -> bytes:
-    kind, namespace, name, node = map(escape, (facts.kind, facts.namespace, facts.name, facts.node))
+def since_column(kind: str, tell: Callable[[F], tuple[str, str, tuple[Problem, ...]]]) -> Column[F]:
+    """The column "since when" of a kind's own group: `tell` gives (namespace, name, problems) of its facts.
+
+    Every kind brings its own, so that nothing is kept twice; the exposition joins them into one family.
+    """
+
+    def render(facts: Iterable[F]) -> bytes:
+        return b"".join(
+            [
+                since_line(kind, namespace, name, "", problem)
+                for namespace, name, problems in map(tell, facts)
+                for problem in problems
+            ]
+        )
+
+    return Column(family(SINCE), render)
+
+
+def since_line(kind: str, namespace: str, name: str, node: str, problem: Problem) -> bytes:
+    """One sample of "since when"."""
+    labels = tuple(map(escape, (kind, namespace, name, node, problem.id, problem.basis)))
     return (
-        b'eso_problem_since_timestamp_seconds{kind="%b",namespace="%b",name="%b",node="%b",problem="%b",basis="%b"} %d\n'
-        % (kind, namespace, name, node, escape(problem.id), escape(problem.basis), problem.since)
+        b'eso_problem_since_timestamp_seconds{kind="%b",namespace="%b",name="%b",node="%b",problem="%b",basis="%b"} %b\n'
+        % (*labels, b"%d" % problem.since)
     )
 
 
 def since_group() -> Group[ProblemFacts]:
-    """One object per (kind, namespace, name, node) that has a problem."""
-    return Group("problem", [Column(family("eso_problem_since_timestamp_seconds"), _since)])
+    """One object per (kind, namespace, name, node) that has a problem and no group of its own kind that tells it."""
+
+    def render(facts: Iterable[ProblemFacts]) -> bytes:
+        return b"".join(
+            [since_line(f.kind, f.namespace, f.name, f.node, problem) for f in facts for problem in f.problems]
+        )
+
+    return Group("problem", [Column(family(SINCE), render)])
 
 
 def _catalogue(facts: Iterable[str]) -> bytes:

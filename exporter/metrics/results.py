@@ -13,7 +13,6 @@ from exporter.judge.store import StoreJudgement
 from exporter.kube.records import StoreRef
 from exporter.kube.resources import CLUSTERSECRETSTORES, EXTERNALSECRETS, SECRETS, SECRETSTORES
 from exporter.metrics import externalsecret, problems, secret, store
-from exporter.metrics.problems import ProblemFacts
 
 _NEEDS: tuple[tuple[str, frozenset[str]], ...] = (
     ("externalsecret", frozenset({EXTERNALSECRETS})),
@@ -34,9 +33,21 @@ class MetricGroups:
         self.secrets = secret.secret_group()
         self.since = problems.since_group()
         self.catalogue = problems.catalogue_group()
-        self._judged = {"externalsecret": 0, "store": 0, "secret": 0}
-        self.problems: dict[tuple[str, str, str], tuple[Problem, ...]] = {}
-        """Present problems by (kind, namespace, name), for pages and commands; stores go as kind/name."""
+
+    @property
+    def problems(self) -> dict[tuple[str, str, str], tuple[Problem, ...]]:
+        """Present problems of Kubernetes objects by (kind, namespace, name), for pages and commands; a copy."""
+        found: dict[tuple[str, str, str], tuple[Problem, ...]] = {}
+        for where, name in self.told_externalsecrets():
+            if (es := self.externalsecrets.get(f"{where}/{name}")) is not None and es.problems:
+                found["externalsecret", where, name] = es.problems
+        for ref in self.told_stores():
+            if (st := self.stores.get("/".join(ref))) is not None and st.judgement.problems:
+                found["store", ref.namespace, ref.name] = st.judgement.problems
+        for where, name in self.told_secrets():
+            if (one := self.secrets.get(f"{where}/{name}")) is not None and one.problems:
+                found["secret", where, name] = one.problems
+        return found
 
     @property
     def groups(self) -> list[Group]:  # type: ignore[type-arg]
@@ -65,7 +76,6 @@ class MetricGroups:
             self.externalsecrets.delete(key)
         else:
             self.externalsecrets.put(key, self._facts.of(judgement))
-        self._problems("externalsecret", namespace, name, judgement.problems if judgement is not None else ())
 
     def store(self, ref: StoreRef, judgement: StoreJudgement | None) -> None:
         """One store's newest judgement."""
@@ -74,7 +84,6 @@ class MetricGroups:
             self.stores.delete(key)
         else:
             self.stores.put(key, store.facts(judgement))
-        self._problems("store", ref.namespace, ref.name, judgement.problems if judgement is not None else ())
 
     def secret(self, namespace: str, name: str, judgement: SecretJudgement | None) -> None:
         """One Secret's newest judgement, None when it has no lines of its own."""
@@ -83,7 +92,6 @@ class MetricGroups:
             self.secrets.delete(key)
         else:
             self.secrets.put(key, judgement)
-        self._problems("secret", namespace, name, judgement.problems if judgement is not None else ())
 
     def namespace(self, name: str, judgement: NamespaceJudgement | None) -> None:
         """One namespace's newest counts."""
@@ -107,18 +115,6 @@ class MetricGroups:
     def told_namespaces(self) -> Iterable[str]:
         """Every namespace that has lines."""
         return self.namespaces.keys()
-
-    def _problems(self, kind: str, namespace: str, name: str, found: tuple[Problem, ...]) -> None:
-        key = (kind, namespace, name)
-        if found == self.problems.get(key, ()):
-            return
-        text = "/".join(key)
-        if found:
-            self.problems[key] = found
-            self.since.put(text, ProblemFacts(kind, namespace, name, "", found))
-        else:
-            del self.problems[key]
-            self.since.delete(text)
 
 
 def _split(key: str) -> tuple[str, str]:

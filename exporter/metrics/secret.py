@@ -9,6 +9,7 @@ from exporter.exposition.families import Column, Group, escape
 from exporter.judge.namespace import NamespaceJudgement
 from exporter.judge.secret import SecretJudgement
 from exporter.metrics.families import family
+from exporter.metrics.problems import since_column
 
 
 def _counts(facts: Iterable[NamespaceJudgement]) -> bytes:
@@ -113,5 +114,6 @@ def secret_group() -> Group[SecretJudgement]:
             Column(family("eso_manual_secret_info"), _manual_info),
             Column(family("eso_manual_secret_created_timestamp_seconds"), _manual_created),
             Column(family("eso_secret_problem"), _problems),
+            since_column("secret", lambda f: (f.record.namespace, f.record.name, f.problems)),
         ],
     )

@@ -9,6 +9,7 @@ import msgspec
 from exporter.exposition.families import Column, Group, escape
 from exporter.judge.store import StoreJudgement
 from exporter.metrics.families import family, store_labels
+from exporter.metrics.problems import since_column
 
 
 class StoreFacts(msgspec.Struct, frozen=True, gc=False):
@@ -77,4 +78,7 @@ def group() -> Group[StoreFacts]:
         ("eso_secretstore_externalsecrets", _users),
         ("eso_secretstore_problem", _problems),
     )
-    return Group("store", [Column(family(name), _lines(name, lines)) for name, lines in families])
+    since: Column[StoreFacts] = since_column(
+        "store", lambda f: (f.judgement.record.namespace, f.judgement.record.name, f.judgement.problems)
+    )
+    return Group("store", [*(Column(family(name), _lines(name, lines)) for name, lines in families), since])
