@@ -81,6 +81,7 @@ class Prometheus(Process):
             f"--storage.tsdb.path={self.folder / self.name}",
             f"--web.listen-address={LOOPBACK}:{self.port}",
             "--web.enable-lifecycle",
+            "--rules.alert.resend-delay=1s",  # an Alertmanager is known seconds after the rules; else the next try is in a minute
             "--log.level=warn",
         ]
 
