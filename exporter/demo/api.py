@@ -257,20 +257,19 @@ class Api:
         form = self._form(exchange, tables=faults.get(NoTable) is None)
         keep = self._keep(route.kind, query)
         if query.get("sendInitialEvents") and query.get("resourceVersionMatch") != "NotOlderThan":
-            message = (
-                "ListOptions.meta.k8s.io is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting "
-                "resourceVersionMatch to NotOlderThan"
-            )
-            raise StatusError(422, "Invalid", message)
+            why = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            causes = [{"reason": "FieldValueForbidden", "message": why, "field": "resourceVersionMatch"}]
+            details = {"group": "meta.k8s.io", "kind": "ListOptions", "causes": causes}
+            message = f'ListOptions.meta.k8s.io "" is invalid: resourceVersionMatch: {why}'
+            raise StatusError(422, "Invalid", message, details)
         since = query.get("resourceVersion") or "0"
         if not since.isdigit():
-            raise StatusError(400, "BadRequest", f'Invalid value: "{since}": strconv.ParseUint: invalid syntax')
-        if int(since) > cluster.versions.current:
-            raise _too_large(int(since), cluster.versions.current)
+            message = f'resourceVersion: Invalid value: "{since}": strconv.ParseUint: parsing "{since}": invalid syntax'
+            raise StatusError(500, "", message)
         scope = Scope(route.kind, route.kind.api_version(route.version), route.namespace, keep)
-        watch = Watch(exchange, store, scope, form, faults, cluster.clock, cluster.bookmark_every)
+        watch = Watch(exchange, store, scope, form, faults, query, cluster.clock, cluster.bookmark_every)
         with cluster.watching(watch):
-            watch.run(query)
+            watch.run()
 
 
 def _status(code: int, retry_after: int | None = None) -> StatusError:
@@ -279,7 +278,7 @@ def _status(code: int, retry_after: int | None = None) -> StatusError:
 
 
 def _too_large(asked: int, current: int) -> StatusError:
-    message = f"Too large resource version: {asked}, current: {current}"
+    message = f"Timeout: Too large resource version: {asked}, current: {current}"
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     return StatusError(504, "Timeout", message, {"causes": causes}, retry_after=1)
 
@@ -304,4 +303,4 @@ def _decode_continue(query: Mapping[str, str]) -> tuple[str, int]:
         decoded = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         return str(decoded["start"]), int(decoded["rv"])
     except (binascii.Error, ValueError, KeyError, TypeError) as error:
-        raise StatusError(400, "BadRequest", f"continue key is not valid: {error}") from error
+        raise StatusError(400, "BadRequest", f"invalid continue token: continue key is not valid: {error}") from error

@@ -76,7 +76,7 @@ class Stored:
         if encoded is None:
             obj: Object = {key: value for key, value in self.obj.items() if key not in ("kind", "apiVersion")}
             if not bare:
-                obj = {"apiVersion": api_version, "kind": self.kind.kind, **obj}
+                obj = {**head(self.kind, api_version), **obj}
             encoded = self._whole[api_version, bare] = encode(obj)
         return encoded
 
@@ -165,8 +165,7 @@ class Spoiled:
 
     def whole(self, api_version: str, item: bool) -> bytes:
         bare = item and not self.inner.kind.custom
-        head = {} if bare else {"apiVersion": api_version, "kind": self.inner.kind.kind}
-        return encode({**head, **self._served})
+        return encode({**({} if bare else head(self.inner.kind, api_version)), **self._served})
 
     def partial(self) -> bytes:
         return _PARTIAL % encode(self._served["metadata"])
@@ -176,6 +175,13 @@ class Spoiled:
 
     def gone(self, version: int) -> Entry:
         return self.inner.gone(version)
+
+
+def head(kind: Kind, api_version: str) -> Object:
+    """The type of an object in the order the server writes it: sorted for custom resources."""
+    if kind.custom:
+        return {"apiVersion": api_version, "kind": kind.kind}
+    return {"kind": kind.kind, "apiVersion": api_version}
 
 
 def key_of(kind: Kind, obj: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from exporter.demo.entries import COLUMNS, DEFAULT_COLUMNS, Entry, encode
 from exporter.demo.kinds import Kind
 
-ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf, application/cbor"
+ACCEPTED = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
 
 
 class StatusError(Exception):
@@ -38,8 +38,9 @@ class StatusError(Exception):
             "metadata": metadata or {},
             "status": "Failure",
             "message": message,
-            "reason": reason,
         }
+        if reason:
+            self.status["reason"] = reason
         if retry_after is not None:
             details = {**(details or {}), "retryAfterSeconds": retry_after}
         if details:
@@ -125,8 +126,13 @@ def list_body(
     if form.name == "PartialObjectMetadata":
         message = f"you requested PartialObjectMetadata, but the requested object is a list (*v1.{kind.kind}List)"
         raise StatusError(406, "NotAcceptable", message)
-    head = b'{"kind":"%bList","apiVersion":"%b","metadata":%b,"items":['
     items = b",".join([entry.whole(api_version, item=True) for entry in entries])
+    if kind.custom:
+        # Custom resources are written with sorted keys, so the metadata comes last, and `continue` is never left out.
+        meta = encode({"continue": "", **metadata})
+        tail = b'],"kind":"%bList","metadata":%b}\n' % (kind.kind.encode(), meta)
+        return b'{"apiVersion":"%b","items":[%b%b' % (api_version.encode(), items, tail)
+    head = b'{"kind":"%bList","apiVersion":"%b","metadata":%b,"items":['
     return b"%b%b]}\n" % (head % (kind.kind.encode(), api_version.encode(), meta), items)
 
 
@@ -174,8 +180,6 @@ def _object(form: Form, kind: Kind, api_version: str, entry: Entry, now: float, 
         return _table(kind, _row(form, entry, api_version, now), entry.version, headers)
     if form.name == "PartialObjectMetadata":
         return entry.partial()
-    # A watch that asks for PartialObjectMetadataList gets whole objects: the real server logs that it cannot convert
-    # them and sends them as they are (response.go, watchEmbeddedEncoder.doEncode).
     return entry.whole(api_version, item=False)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from exporter.demo.entries import Entry, Object, age_text, encode
+from exporter.demo.entries import Entry, Object, age_text, encode, head
 from exporter.demo.kinds import Kind
 
 Holes = Mapping[str, bytes]
@@ -53,8 +53,8 @@ class Family:
         self.key = key
         self.created = created
         body = {name: value for name, value in sample.items() if name not in ("kind", "apiVersion")}
-        self.item = Template({"apiVersion": api_version, "kind": kind.kind, **body} if kind.custom else body)
-        self.whole = Template({"apiVersion": api_version, "kind": kind.kind, **body})
+        self.whole = Template({**head(kind, api_version), **body})
+        self.item = self.whole if kind.custom else Template(body)
         self.partial = Template(
             {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": sample["metadata"]}
         )

@@ -26,7 +26,7 @@ from exporter.demo.faults import (
 )
 from exporter.demo.kinds import Kind
 from exporter.demo.store import Change, ExpiredError, ResourceStore
-from exporter.demo.wire import Exchange
+from exporter.demo.wire import GZIP_HEADERS, Exchange, gzip_member
 
 PEEK = 0.5
 """Seconds between looks at whether the client is still there."""
@@ -64,7 +64,7 @@ class _EndError(Exception):
 
 
 class Watch:
-    """Runs in the thread of its connection; `disrupt` may be called from any other."""
+    """Begins where the store stands when it is made; `disrupt` and `finish` may be called from any thread."""
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class Watch:
         scope: Scope,
         form: forms.Form,
         faults: Faults,
+        query: Mapping[str, str],
         clock: Callable[[], float],
         bookmark_every: float,
     ) -> None:
@@ -88,6 +89,17 @@ class Watch:
         self._last_event = b""
         self._orders: deque[tuple[int, Fault]] = deque()
         self._finished = False
+        self._query = query
+        self._bookmarks = query.get("allowWatchBookmarks") in ("1", "true")
+        from_nothing = query.get("resourceVersion", "") in ("", "0")
+        # A watch from no version that wants bookmarks is a streamed list, asked for or not (seen on 1.37).
+        wanted = query.get("sendInitialEvents", "true" if from_nothing else "")
+        self._streamed_list = self._bookmarks and wanted in ("1", "true")
+        self._gzip = self._streamed_list and exchange.accepts_gzip
+        self._since = 0
+        self._expired: ExpiredError | None = None
+        self._backlog: list[Entry] = []
+        self._take_position(from_nothing)
 
     def disrupt(self, fault: Fault) -> None:
         """Do this to the open stream, after everything that has happened before this call."""
@@ -104,44 +116,52 @@ class Watch:
         with self.store.changed:
             self.store.changed.notify_all()
 
-    def run(self, query: Mapping[str, str]) -> None:
+    def run(self) -> None:
+        """Serve the stream to its end, in the thread of the connection."""
         try:
-            self._run(query)
+            self._run()
         except _EndError:
             return
         finally:
             self.ended.set()
 
-    def _run(self, query: Mapping[str, str]) -> None:
-        bookmarks = query.get("allowWatchBookmarks") in ("1", "true")
-        streamed_list = bookmarks and query.get("sendInitialEvents") in ("1", "true")
-        since = query.get("resourceVersion", "")
-        deadline = time.monotonic() + float(query.get("timeoutSeconds") or 1800)
-        self.exchange.begin_stream()
+    def _run(self) -> None:
+        deadline = time.monotonic() + float(self._query.get("timeoutSeconds") or 1800)
+        self.exchange.begin_stream(GZIP_HEADERS if self._gzip else ())
         try:
-            whole = streamed_list or since in ("", "0") or self.faults.get(Replay) is not None
-            position = self._backlog(streamed_list) if whole else self.store.position(int(since))
+            if self._expired is not None:
+                raise self._expired
+            self._send_backlog()
             for fault in self.faults:
                 if isinstance(fault, (CloseMidChunk, Silence, GoneEvent, UnknownDelete)):
                     self._perform(fault)
-            self._follow(position, deadline, bookmarks)
+            self._follow(self._position, deadline)
         except ExpiredError as error:
             self._write(forms.error_event(forms.gone(error.since, error.oldest)))
         self.exchange.end_stream()
 
-    def _backlog(self, streamed_list: bool) -> int:
-        """Every object as ADDED; returns the position from which to follow."""
+    def _take_position(self, from_nothing: bool) -> None:
+        """Decide what the watch has to tell, under one lock: objects as ADDED first, or changes from a version on."""
         with self.store.changed:
-            entries = self.store.all()
-            _, position, version = self.store.after(self.store.position_now())
-        lines = [self._line("ADDED", entry) for entry in entries if self.scope.sees(entry)]
-        if streamed_list:
-            lines.append(self._bookmark(version, end_of_initial=True))
-        for start in range(0, len(lines), 100):
-            self._write(b"".join(lines[start : start + 100]))
-        return position
+            self._position, self._version = self.store.position_now(), self.store.position_version()
+            if self._streamed_list or from_nothing or self.faults.get(Replay) is not None:
+                self._backlog = self.store.all()
+                return
+            self._since = int(self._query["resourceVersion"])
+            try:
+                self._position = self.store.position(self._since)
+            except ExpiredError as error:
+                self._expired = error
 
-    def _follow(self, position: int, deadline: float, bookmarks: bool) -> None:
+    def _send_backlog(self) -> None:
+        entries, self._backlog = self._backlog, []
+        for start in range(0, len(entries), 100):
+            seen = [entry for entry in entries[start : start + 100] if self.scope.sees(entry)]
+            self._write(b"".join([self._line("ADDED", entry) for entry in seen]))
+        if self._streamed_list:
+            self._write(self._bookmark(self._version, end_of_initial=True))
+
+    def _follow(self, position: int, deadline: float) -> None:
         now = time.monotonic()
         next_bookmark = min(now + self.bookmark_every, max(now + 0.05, deadline - 2))
         merged = self.faults.get(MergedChunks)
@@ -149,7 +169,7 @@ class Watch:
             with self.store.changed:
                 changes, position, version = self.store.after(position)
                 if not changes and not self._orders and not self._finished:
-                    until = min(deadline, next_bookmark) if bookmarks else deadline
+                    until = min(deadline, next_bookmark) if self._bookmarks else deadline
                     self.store.changed.wait(max(0.0, min(PEEK, until - time.monotonic())))
                     changes, position, version = self.store.after(position)
                 orders, self._orders = self._orders, deque()
@@ -166,8 +186,9 @@ class Watch:
             now = time.monotonic()
             if now >= deadline or self._finished:
                 return
-            if bookmarks and now >= next_bookmark:
-                self._write(self._bookmark(version))
+            if self._bookmarks and now >= next_bookmark:
+                if version >= self._since:
+                    self._write(self._bookmark(version))
                 next_bookmark = now + self.bookmark_every
                 if next_bookmark > deadline - 2 > now:
                     next_bookmark = deadline - 2
@@ -176,10 +197,11 @@ class Watch:
                 raise _EndError
 
     def _send(self, changes: list[Change], merge: bool) -> None:
+        # A version of the future (etcd restored from a backup) is no error: the server is silent until it is reached.
         lines: list[bytes] = []
         for change in changes:
             seen = self.scope.seen(change)
-            if seen is not None:
+            if seen is not None and change.version > self._since:
                 line = self._line(*seen)
                 lines += [line, self._line(*seen)] if self.faults.get(Duplicate) else [line]
                 self._last_event = line
@@ -194,14 +216,24 @@ class Watch:
     def _line(self, what: str, entry: Entry) -> bytes:
         first, self._first = self._first, False
         scope = self.scope
+        if self.form.name == "PartialObjectMetadataList" and not scope.kind.custom:
+            # The real server fails to encode what is no list, and ends the stream at its first event.
+            self.exchange.end_stream()
+            raise _EndError
         return forms.event(self.form, scope.kind, scope.api_version, what, entry, self.clock(), first)
 
     def _bookmark(self, version: int, end_of_initial: bool = False) -> bytes:
         first, self._first = self._first, False
         scope = self.scope
+        if self.form.name == "PartialObjectMetadataList" and not scope.kind.custom:
+            self.exchange.end_stream()
+            raise _EndError
         return forms.bookmark(self.form, scope.kind, scope.api_version, version, first, end_of_initial)
 
     def _write(self, data: bytes) -> None:
+        """Send lines as one chunk; a compressed stream (a streamed list) has a gzip member of its own for each flush."""
+        if self._gzip and data:
+            data = gzip_member(data)
         cut = self.faults.get(CutChunks)
         if cut is None:
             self.exchange.chunk(data)

@@ -23,7 +23,15 @@ from http import HTTPStatus
 from typing import Any
 
 GZIP_FROM = 128 * 1024
-"""A real API server compresses answers from this size on (bytes), with level 1, and never a watch."""
+"""A real API server compresses answers from this size on (bytes), with level 1."""
+
+GZIP_HEADERS = (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
+
+
+def gzip_member(data: bytes) -> bytes:
+    """`data` as one complete gzip member."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return packer.compress(data) + packer.flush()
 
 
 @dataclass(slots=True)
@@ -55,6 +63,10 @@ class Exchange:
         self._listener = listener
         self.request = request
 
+    @property
+    def accepts_gzip(self) -> bool:
+        return "gzip" in self.request.headers.get("accept-encoding", "")
+
     # -- whole answers ------------------------------------------------------------------------------------------
 
     def reply(
@@ -66,10 +78,9 @@ class Exchange:
     ) -> None:
         """Answer with `body`, compressed where the client accepts gzip and it is at least `GZIP_FROM` bytes."""
         fields = [("Content-Type", content_type), *headers]
-        if len(body) >= GZIP_FROM and "gzip" in self.request.headers.get("accept-encoding", ""):
-            packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-            body = packer.compress(body) + packer.flush()
-            fields += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
+        if len(body) >= GZIP_FROM and self.accepts_gzip:
+            body = gzip_member(body)
+            fields += GZIP_HEADERS
         fields.append(("Content-Length", str(len(body))))
         self._head(status, fields)
         if self.request.method != "HEAD":
@@ -77,8 +88,8 @@ class Exchange:
 
     # -- streams ------------------------------------------------------------------------------------------------
 
-    def begin_stream(self, content_type: str = "application/json") -> None:
-        self._head(200, [("Content-Type", content_type), ("Transfer-Encoding", "chunked")])
+    def begin_stream(self, headers: Iterable[tuple[str, str]] = ()) -> None:
+        self._head(200, [("Content-Type", "application/json"), ("Transfer-Encoding", "chunked"), *headers])
 
     def chunk(self, data: bytes) -> None:
         if data:

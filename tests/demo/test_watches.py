@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 
 from exporter.demo import objects, workloads
 from exporter.demo.cluster import SimulatedCluster
-from tests.demo.client import METADATA, TABLE, Stream, get
+from tests.demo.client import METADATA, METADATA_LIST, TABLE, Stream, get
 
 SECRETS = "/api/v1/secrets?watch=1&includeObject=Metadata"
 
@@ -71,10 +74,12 @@ def test_other_forms(cluster: SimulatedCluster) -> None:
     with watch(cluster, "timeoutSeconds=5&allowWatchBookmarks=1", METADATA) as stream:
         added, bookmark = stream.next(), stream.next()
     assert added["object"]["kind"] == bookmark["object"]["kind"] == "PartialObjectMetadata"
-    assert bookmark["object"]["metadata"] == {"resourceVersion": str(cluster.versions.current)}
+    assert set(bookmark["object"]["metadata"]) == {"resourceVersion", "annotations"}
     with watch(cluster, "timeoutSeconds=5&allowWatchBookmarks=1", "") as stream:
         added, bookmark = stream.next(), stream.next()
     assert (added["object"]["kind"], bookmark["object"]["kind"]) == ("Secret", "Secret")
+    with watch(cluster, "timeoutSeconds=5", METADATA_LIST) as stream:
+        assert (stream.status, stream.rest()) == (200, [])
 
 
 def test_a_streamed_initial_list_ends_with_an_annotated_bookmark(cluster: SimulatedCluster) -> None:
@@ -107,9 +112,32 @@ def test_history_is_bounded() -> None:
             assert stream.rest()[0]["object"]["code"] == 410
 
 
-def test_a_version_of_the_future_is_a_timeout(cluster: SimulatedCluster) -> None:
-    answer = get(cluster.url, f"{SECRETS}&resourceVersion=99999999", TABLE)
+def test_a_version_of_the_future_is_met_with_silence(cluster: SimulatedCluster) -> None:
+    future = cluster.versions.current + 3
+    with watch(cluster, f"resourceVersion={future}&allowWatchBookmarks=true&timeoutSeconds=5") as stream:
+        cluster.wait_for_watches("secrets")
+        for index in range(4):
+            cluster.apply(objects.secret("shop", f"s{index}"))
+        event = stream.next()
+        while event["type"] == "BOOKMARK":
+            event = stream.next()
+    assert event["object"]["metadata"]["resourceVersion"] == str(future + 1)
+    answer = get(cluster.url, "/api/v1/secrets?resourceVersion=99999999", TABLE)
     assert (answer.status, answer.json["reason"], answer.headers["retry-after"]) == (504, "Timeout", "1")
+
+
+def test_a_streamed_list_is_gzipped_member_by_member_for_those_who_accept_it(cluster: SimulatedCluster) -> None:
+    path = f"{SECRETS}&allowWatchBookmarks=true&timeoutSeconds=1"
+    packed = get(cluster.url, path, TABLE, Accept_Encoding="gzip")
+    assert packed.headers["content-encoding"] == "gzip"
+    first = zlib.decompressobj(31)
+    lines = first.decompress(packed.body).splitlines()
+    assert [json.loads(line)["type"] for line in lines] == ["ADDED"]
+    assert first.unused_data
+    everything = [json.loads(line)["type"] for line in gzip.decompress(packed.body).splitlines()]
+    assert everything[:2] == ["ADDED", "BOOKMARK"]
+    ordinary = get(cluster.url, f"{path}&resourceVersion={version(cluster)}", TABLE, Accept_Encoding="gzip")
+    assert "content-encoding" not in ordinary.headers
 
 
 def test_compaction_does_not_hurt_open_watches(cluster: SimulatedCluster) -> None:
