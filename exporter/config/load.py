@@ -11,7 +11,7 @@ import msgspec
 import msgspec.inspect as inspect
 
 from exporter.config.file import FileContent, decode
-from exporter.config.options import BY_ENV, BY_FLAG, ENVIRONMENT_PREFIX, SERVICE_LINK, Option
+from exporter.config.options import BY_ENV, BY_FLAG, ENVIRONMENT_PREFIX, REVISION_VARIABLE, SERVICE_LINK, Option
 from exporter.config.schema import SETTINGS, SettingPath, dotted, nearest, parse, plain, quote
 from exporter.config.settings import Settings, VaultServer
 from exporter.config.validate import validate
@@ -95,7 +95,8 @@ def _build(values: Mapping[SettingPath, Any]) -> Settings:
 def _from_environment(environ: Mapping[str, str]) -> dict[Option, Any]:
     found = {}
     for name, text in sorted(environ.items()):
-        if not name.startswith(ENVIRONMENT_PREFIX) or not text.strip() or SERVICE_LINK.fullmatch(name):
+        foreign = name == REVISION_VARIABLE or SERVICE_LINK.fullmatch(name)
+        if not name.startswith(ENVIRONMENT_PREFIX) or foreign or not text.strip():
             continue
         option = BY_ENV.get(name)
         if option is None:

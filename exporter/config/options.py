@@ -21,6 +21,10 @@ SERVICE_LINK = re.compile(
 """What Kubernetes puts into every container for a Service whose name starts with `vault-eso-exporter`: not ours, ignored."""
 
 
+REVISION_VARIABLE = ENVIRONMENT_PREFIX + "REVISION"
+"""Set by a build to the source revision it was made from, for eso_exporter_build_info; no setting."""
+
+
 class Option(msgspec.Struct, frozen=True):
     """One flag: `flag` without its dashes, the setting it fills (empty for `config.file`), one sentence of help.
 

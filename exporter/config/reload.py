@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from exporter.config.settings import Settings
+from exporter.errors import ExporterError
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -37,6 +38,33 @@ class ReloadState:
     def failed(self) -> None:
         """A load failed and the old configuration stays."""
         self.successful = False
+
+
+class Reloader:
+    """Reads the configuration anew and has it taken over; a mistake keeps what was and is told in one logged sentence.
+
+    `source` reads all sources again, `apply` takes the settings over as a whole; both raise ExporterError (ConfigError) for
+    what cannot work. May be called from any thread, one call at a time does its work.
+    """
+
+    def __init__(self, source: Callable[[], Settings], apply: Callable[[Settings], None], state: ReloadState) -> None:
+        self._source = source
+        self._apply = apply
+        self._state = state
+        self._lock = threading.Lock()
+
+    def __call__(self, reason: str) -> str:
+        """Reload because of `reason`; returns "" or the sentence that tells why the old configuration stays."""
+        with self._lock:
+            try:
+                self._apply(self._source())
+            except ExporterError as error:
+                self._state.failed()
+                log.error("the new configuration is not good, the old one stays", reason=reason, error=str(error))
+                return str(error)
+            self._state.succeeded()
+            log.info("the configuration was read again", reason=reason)
+            return ""
 
 
 def watched_files(settings: Settings, config_file: str = "") -> tuple[str, ...]:

@@ -87,6 +87,7 @@ def test_variables_of_others_do_not_matter() -> None:
         "VAULT_ADDR": "https://vault.example",
         "VAULT_TOKEN": "s.x",
         "VAULT_NAMESPACE": "admin",
+        "VAULT_ESO_EXPORTER_REVISION": "0ff569d",
         "VAULT_ESO_EXPORTER_SERVICE_HOST": "10.0.0.7",
         "VAULT_ESO_EXPORTER_SERVICE_PORT_METRICS": "10820",
         "VAULT_ESO_EXPORTER_PORT": "tcp://10.0.0.7:10820",

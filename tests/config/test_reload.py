@@ -6,8 +6,12 @@ import os
 import threading
 from pathlib import Path
 
-from exporter.config.reload import ConfigWatcher, ReloadState, watched_files
-from exporter.config.settings import Settings, VaultServer, VaultSettings, WebSettings
+import pytest
+import structlog.testing
+
+from exporter.config.reload import ConfigWatcher, Reloader, ReloadState, watched_files
+from exporter.config.settings import LogSettings, Settings, VaultServer, VaultSettings, WebSettings
+from exporter.errors import ConfigError
 
 
 def watcher(*files: Path) -> ConfigWatcher:
@@ -106,3 +110,31 @@ def test_a_failed_reload_keeps_the_time_of_the_last_good_one() -> None:
     assert (state.successful, state.at) == (False, 10.0)
     state.succeeded(at=20.0)
     assert (state.successful, state.at) == (True, 20.0)
+
+
+def test_a_good_configuration_is_taken_over_as_a_whole() -> None:
+    taken: list[Settings] = []
+    state = ReloadState(at=10.0)
+    state.failed()
+    new = Settings(log=LogSettings(level="debug"))
+    with structlog.testing.capture_logs() as logged:
+        assert Reloader(lambda: new, taken.append, state)("SIGHUP") == ""
+    assert taken == [new]
+    assert state.successful
+    assert state.at > 10.0
+    assert [(line["log_level"], line["reason"]) for line in logged] == [("info", "SIGHUP")]
+
+
+@pytest.mark.parametrize("fails", ["source", "apply"])
+def test_a_mistake_is_one_logged_sentence_and_changes_nothing(fails: str) -> None:
+    def fail(*_):
+        raise ConfigError("f.yaml, line 2: unknown key")
+
+    taken: list[Settings] = []
+    state = ReloadState(at=10.0)
+    reload = Reloader(fail if fails == "source" else Settings, fail if fails == "apply" else taken.append, state)
+    with structlog.testing.capture_logs() as logged:
+        assert reload("SIGHUP") == "f.yaml, line 2: unknown key"
+    assert taken == []
+    assert (state.successful, state.at) == (False, 10.0)
+    assert [(line["log_level"], line["error"]) for line in logged] == [("error", "f.yaml, line 2: unknown key")]
