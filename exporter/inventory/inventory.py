@@ -128,6 +128,11 @@ class Inventory:
         """How many judged Secrets of a namespace have each class; classes without any are left out."""
         return self._ownership.get(namespace, {})
 
+    def judged_secrets(self) -> list[int]:
+        """How many Secrets have a class, by namespace."""
+        with self.lock:
+            return [sum(counts.values()) for counts in self._ownership.values()]
+
     def _count_ownership(self, namespace: str, ownership: str, step: int) -> None:
         if not ownership:
             return

@@ -34,6 +34,14 @@ class MetricGroups:
         self.since = problems.since_group()
         self.catalogue = problems.catalogue_group()
 
+    def judged(self) -> dict[str, int]:
+        """How many objects of each kind were judged: the ground on which silence is provable."""
+        return {
+            "externalsecret": len(self.externalsecrets),
+            "store": len(self.stores),
+            "namespace": len(self.namespaces),
+        }
+
     @property
     def problems(self) -> dict[tuple[str, str, str], tuple[Problem, ...]]:
         """Present problems of Kubernetes objects by (kind, namespace, name), for pages and commands; a copy."""

@@ -1,0 +1,201 @@
+"""The exporter as a whole: start, reload, stop."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import structlog
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+from exporter.app.judging import Judging
+from exporter.app.refresher import Refresher
+from exporter.app.state import object_counts, page_status
+from exporter.app.vaults import Vaults
+from exporter.config.reload import Reloader, ReloadState
+from exporter.config.settings import Settings
+from exporter.exposition.families import Exposition
+from exporter.inventory.inventory import Inventory
+from exporter.kube import wire_namespace
+from exporter.kube.client import KubeClient
+from exporter.kube.resources import resources
+from exporter.kube.watcher import Watcher
+from exporter.metrics.exporter import KubeCounters, OwnCollector, OwnState, VaultCounters, refresh_histogram
+from exporter.vault.configured import check
+from exporter.web.health import health_routes
+from exporter.web.messages import Route
+from exporter.web.pages import Status, landing
+from exporter.web.server import WebServer
+
+log = structlog.stdlib.get_logger(__name__)
+
+REVISION_VARIABLE = "VAULT_ESO_EXPORTER_REVISION"
+"""Environment variable with the source revision of a build, for eso_exporter_build_info."""
+
+
+class HasAlive(Protocol):
+    """A thread that must live."""
+
+    def alive(self) -> bool: ...
+
+
+class App:
+    """One running exporter.
+
+    `reload_source` reads the configuration anew for POST /-/reload and raises ConfigError; without it that route says
+    that there is nothing to reload. Raises ConfigError for settings that cannot work, before anything is started.
+    """
+
+    def __init__(self, settings: Settings, reload_source: Callable[[], Settings] | None = None) -> None:
+        check(settings.vault)
+        self.settings = settings
+        self.config_reloads = ReloadState()
+        self._reload_source = reload_source
+        self._reload_lock = threading.Lock()
+        self._watched: list[HasAlive] = []
+        self._stopped = threading.Event()
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self.inventory = Inventory()
+        watched = resources(settings)
+        self._counters = KubeCounters(self.registry, (resource.name for resource in watched))
+        self._watcher = self._make_watcher(settings)
+        self.vaults = Vaults(settings.vault, self.inventory, VaultCounters(self.registry))
+        self.judging = Judging(
+            settings, self.inventory, self.vaults, lambda: self._watcher, refresh_histogram(self.registry)
+        )
+        state = OwnState(
+            statuses=lambda: self._watcher.statuses(),
+            objects=lambda: object_counts(self.inventory.sinks),
+            judged=self.judging.judged,
+            vault_servers=lambda: self.vaults.selection.states,
+            reload=lambda: (self.config_reloads.successful, self.config_reloads.at),
+        )
+        self.registry.register(OwnCollector(state, os.environ.get(REVISION_VARIABLE, "")))
+        self.exposition = Exposition(
+            [*self.judging.groups.groups, *self.judging.vault_groups.groups],
+            disable=settings.metrics.disable,
+            own=self.registry,
+        )
+        self.judging.exposition = self.exposition
+        self._refresher = Refresher(self.judging.round)
+        self._web = WebServer(settings.web, self._routes(), self.exposition, self.registry)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that the web server listens on."""
+        return self._web.address
+
+    def start(self) -> None:
+        """Starts everything. Raises ExporterError when the port is in use."""
+        self._web.start()
+        self._watcher.start()
+        self.vaults.prober.start()
+        self._refresher.start()
+        log.info("listening", host=self.address[0], port=self.address[1])
+
+    def watch(self, thread: HasAlive) -> None:
+        """Another thread without which the exporter is not healthy."""
+        self._watched.append(thread)
+
+    def ready(self) -> bool:
+        """Whether every permitted resource has had its first complete list, and what came of it is served."""
+        return self.judging.ready
+
+    def healthy(self) -> bool:
+        """Whether every thread that must live lives."""
+        return (
+            self._watcher.alive()
+            and self.vaults.prober.alive()
+            and self._refresher.alive()
+            and self._web.alive()
+            and all(thread.alive() for thread in self._watched)
+        )
+
+    def wait_synced(self, timeout: float) -> bool:
+        """Waits until `ready`; False when `timeout` seconds were not enough."""
+        until = time.monotonic() + timeout
+        while not self.ready():
+            if time.monotonic() >= until or self._stopped.wait(0.05):
+                return False
+        return True
+
+    def render_once(self) -> bytes:
+        """One exposition in the text format."""
+        return self.exposition.body(openmetrics=False, gzip=False, now=time.time()).read()
+
+    def reload(self, settings: Settings) -> None:
+        """Takes over new settings as a whole. Raises ConfigError and keeps the old ones when they cannot work."""
+        check(settings.vault)
+        with self._reload_lock:
+            old = self.settings
+            if (old.kubernetes, old.ownership.rules, old.owner, old.secrets.mode) != (
+                settings.kubernetes,
+                settings.ownership.rules,
+                settings.owner,
+                settings.secrets.mode,
+            ):
+                # What is decoded depends on these: reflectors start anew and bring every record up to date, while the
+                # old records stay in sight.
+                watcher = self._make_watcher(settings)
+                before, self._watcher = self._watcher, watcher
+                before.stop(timeout=1.0)
+                watcher.start()
+            self.vaults.reload(settings.vault)
+            self.judging.reload(settings)
+            for name in ("web", "metrics"):
+                if getattr(old, name) != getattr(settings, name):
+                    log.warning("settings changed that need a restart", section=name)
+            self.settings = settings
+
+    def stop(self, grace: float = 5.0) -> None:
+        """Ends everything: scrapes under way are finished first."""
+        if self._stopped.is_set():
+            return
+        self._stopped.set()
+        until = time.monotonic() + grace
+        self._web.shutdown(grace=max(0.5, grace - 1.0))
+        self._refresher.stop(0.5)
+        self.vaults.prober.stop()
+        self._watcher.stop(timeout=max(0.2, until - time.monotonic()))
+
+    def _routes(self) -> Mapping[str, Route]:
+        return {
+            "/": landing(self._page_status, time.time),
+            **health_routes(
+                healthy=self.healthy,
+                ready=self.ready,
+                reload=self._reload_now if self.settings.web.enable_reload else None,
+            ),
+        }
+
+    def _page_status(self) -> Status:
+        return page_status(
+            ready=self.ready(),
+            statuses=self._watcher.statuses(),
+            objects=object_counts(self.inventory.sinks),
+            selection=self.vaults.selection,
+            observations=self.vaults.prober.observations(),
+        )
+
+    def _make_watcher(self, settings: Settings) -> Watcher:
+        return Watcher(
+            KubeClient(settings.kubernetes),
+            resources(settings),
+            self.inventory.sinks,
+            settings.kubernetes,
+            self._counters,
+            lambda: None,
+            wire_namespace.assumed,
+        )
+
+    def _reload_now(self) -> str:
+        """Reads the configuration anew, for POST /-/reload; returns "" or the sentence that tells what is wrong."""
+        if self._reload_source is None:
+            return "there is no configuration to reload: it was not started with one"
+        return Reloader(self._reload_source, self.reload, self.config_reloads)("POST /-/reload")

@@ -1,0 +1,100 @@
+"""One round of the refresher: what changed is judged, the exposition follows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+from prometheus_client import Histogram
+
+from exporter.app.known import Known, settled
+from exporter.app.vaults import Vaults
+from exporter.config.settings import Settings
+from exporter.exposition.families import Exposition
+from exporter.inventory.inventory import Inventory
+from exporter.judge.engine import Engine
+from exporter.judge.secret import Exceptions
+from exporter.judge.view import View
+from exporter.kube.watcher import Watcher
+from exporter.metrics.results import MetricGroups
+from exporter.metrics.vault import VaultGroups
+
+log = structlog.stdlib.get_logger(__name__)
+
+PATIENCE = 10.0
+"""Seconds for which the first judging waits until every resource has settled: a big one is then judged once, not twice."""
+
+
+class Judging:
+    """Owns the judge and the groups. `round` is called by the refresher's thread only."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        inventory: Inventory,
+        vaults: Vaults,
+        watcher: Callable[[], Watcher],
+        duration: Histogram,
+    ) -> None:
+        self._inventory = inventory
+        self._vaults = vaults
+        self._watcher = watcher
+        self._duration = duration
+        self._known = Known()
+        self._narrowed = False
+        self._started = time.monotonic()
+        self._pending: Settings | None = None
+        self.groups = MetricGroups(age=settings.metrics.age)
+        self.vault_groups = VaultGroups()
+        self.exposition: Exposition | None = None
+        self.engine = Engine(inventory, self._view(settings), Exceptions(settings.ownership.exceptions), self.groups)
+        self._configure(settings)
+        self.ready = False
+
+    def reload(self, settings: Settings) -> None:
+        """New settings, taken over at the beginning of the next round."""
+        self._pending = settings
+
+    def round(self) -> None:
+        """Judges and renders what changed since the last round."""
+        began = time.perf_counter()
+        if self._pending is not None:
+            settings, self._pending = self._pending, None
+            self._configure(settings)
+            self._inventory.everything_changed()
+        statuses = self._watcher().statuses()
+        all_settled = settled(statuses)
+        if not all_settled and not self.ready and time.monotonic() - self._started < PATIENCE:
+            self._vaults.update()
+        else:
+            if self._vaults.update():
+                self._inventory.everything_changed()
+            if self._known.update(statuses, narrowed=self._narrowed):
+                self.groups.enable(self._known.resources)
+                self._inventory.everything_changed()
+            self.engine.run(time.time())
+        observations = self._vaults.new_observations()
+        if observations is not None:
+            self.vault_groups.update(self._vaults.selection, observations, time.time(), self.groups.since)
+        if self.exposition is not None:
+            self.exposition.refresh()
+        if all_settled and statuses:
+            self.ready = True
+        self._duration.observe(time.perf_counter() - began)
+
+    def judged(self) -> dict[str, int]:
+        """How many objects of each kind were judged."""
+        secrets = sum(self._inventory.judged_secrets())
+        return {**self.groups.judged(), "secret": secrets, "vault": len(self.vault_groups.judgements)}
+
+    def _configure(self, settings: Settings) -> None:
+        self._narrowed = bool(settings.kubernetes.namespaces or settings.kubernetes.namespace_selector)
+        excluded = {
+            *settings.secrets.exclude_namespaces,
+            *(namespace for namespace, mode in settings.secrets.namespaces.items() if mode == "off"),
+        } - {namespace for namespace, mode in settings.secrets.namespaces.items() if mode == "metadata"}
+        self.engine.configure(self._view(settings), Exceptions(settings.ownership.exceptions), excluded)
+
+    def _view(self, settings: Settings) -> View:
+        return View(self._inventory, settings.judge, self._known.readable, self._vaults.name)
