@@ -122,7 +122,11 @@ def list_body(
         return b"%b%b]}\n" % (head % (meta, _columns(kind)), b",".join(rows))
     if form.name == "PartialObjectMetadataList":
         head = b'{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":%b,"items":['
-        return b"%b%b]}\n" % (head % meta, b",".join([entry.partial() for entry in entries]))
+        items = b",".join([entry.partial() for entry in entries])
+        if not items:
+            # Go's nil slice: an empty list of this form has no items but null.
+            return b"%bnull}\n" % (head % meta)[:-1]
+        return b"%b%b]}\n" % (head % meta, items)
     if form.name == "PartialObjectMetadata":
         message = f"you requested PartialObjectMetadata, but the requested object is a list (*v1.{kind.kind}List)"
         raise StatusError(406, "NotAcceptable", message)

@@ -44,7 +44,8 @@ def pages(cluster: SimulatedCluster, path: str, accept: str = TABLE) -> list[Any
 
 def names(page: Any) -> list[str]:
     rows = page.get("rows") or []
-    return [row["object"]["metadata"]["name"] for row in rows] or [one["metadata"]["name"] for one in page["items"]]
+    items = page.get("items") or []
+    return [row["object"]["metadata"]["name"] for row in rows] or [one["metadata"]["name"] for one in items]
 
 
 def test_a_table_names_type_and_number_of_keys_and_carries_only_metadata(cluster: SimulatedCluster) -> None:
@@ -121,6 +122,13 @@ def test_metadata_form_has_no_type_and_no_data(cluster: SimulatedCluster) -> Non
     page = get(cluster.url, "/api/v1/namespaces/shop-b/secrets", METADATA_LIST).json
     assert page["kind"] == "PartialObjectMetadataList"
     assert [set(item) for item in page["items"]] == [{"kind", "apiVersion", "metadata"}]
+
+
+def test_an_empty_list_has_no_items_but_null_in_the_metadata_form(cluster: SimulatedCluster) -> None:
+    path = "/api/v1/namespaces/nowhere/secrets"
+    assert get(cluster.url, path, METADATA_LIST).json["items"] is None
+    assert get(cluster.url, path).json["items"] == []
+    assert get(cluster.url, path, TABLE).json["rows"] == []
 
 
 def test_a_plain_list_of_secrets_holds_key_names_but_no_value(cluster: SimulatedCluster) -> None:
