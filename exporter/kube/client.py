@@ -11,7 +11,7 @@ import msgspec
 from exporter.config.settings import KubernetesSettings
 from exporter.kube.access import Access
 from exporter.kube.failure import ApiError
-from exporter.kube.transport import Channel, Keepalive
+from exporter.kube.transport import KEEPALIVE, Channel, Keepalive
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class KubeClient:
         settings: KubernetesSettings,
         *,
         access: Access | None = None,
-        keepalive: Keepalive = Keepalive(),  # noqa: B008 - immutable
+        keepalive: Keepalive = KEEPALIVE,
     ) -> None:
         self._settings = settings
         self._access = access or Access.from_settings(settings)

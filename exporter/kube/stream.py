@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from exporter.kube.decode import GONE, Decoder, Event
 from exporter.kube.failure import ApiError, of_status
-from exporter.kube.lines import LineTooLongError, split_lines
+from exporter.kube.lines import LINE_LIMIT, LineTooLongError, split_lines
 from exporter.kube.request import Request
 from exporter.kube.resource import EVENT_TYPES, Sink
 from exporter.kube.transport import Channel
@@ -49,7 +49,7 @@ class Stream:
         opened()
         bad_lines = 0
         try:
-            for line in split_lines(self._channel.chunks(response, path)):
+            for line in split_lines(self._channel.chunks(response, path), LINE_LIMIT):
                 event = self._decoder.event(line)
                 alive()
                 saw(event.type if event.type in EVENT_TYPES else "ERROR")

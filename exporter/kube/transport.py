@@ -50,6 +50,9 @@ class Keepalive(NamedTuple):
         return [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), *known]
 
 
+KEEPALIVE = Keepalive()
+
+
 class _Registered:
     """Mixed into urllib3's connections: tells the channel of every socket, before and after the TLS handshake."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gzip
 import http.server
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +20,7 @@ from exporter.config.settings import KubernetesSettings
 from exporter.kube import access
 from exporter.kube.access import Access
 from exporter.kube.failure import ApiError, Interrupted
-from exporter.kube.transport import PAGE_LIMIT, Channel, Keepalive
+from exporter.kube.transport import KEEPALIVE, PAGE_LIMIT, Channel, Keepalive
 from tests.kube.kubeconfig import write_kubeconfig
 from tests.vault.certificates import Authority
 
@@ -58,10 +60,12 @@ class Raw:
 
 
 @contextlib.contextmanager
-def serving(tmp_path: Path, serve: Callable[[socket.socket], None], **user: str) -> Iterator[tuple[Raw, Channel]]:
+def serving(
+    tmp_path: Path, serve: Callable[[socket.socket], None], *, keepalive: Keepalive = KEEPALIVE, **user: str
+) -> Iterator[tuple[Raw, Channel]]:
     server = Raw(serve)
     settings = KubernetesSettings(kubeconfig=str(write_kubeconfig(tmp_path / "config", server.url, user)))
-    channel = Channel(Access.from_settings(settings), 2.0, Keepalive())
+    channel = Channel(Access.from_settings(settings), 2.0, keepalive)
     try:
         yield server, channel
     finally:
@@ -175,7 +179,7 @@ def test_connections_are_kept(tmp_path: Path) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
     settings = KubernetesSettings(kubeconfig=str(write_kubeconfig(tmp_path / "config", url, {})))
-    channel = Channel(Access.from_settings(settings), 2.0, Keepalive())
+    channel = Channel(Access.from_settings(settings), 2.0, KEEPALIVE)
     get(channel)
     Handler.status = 429
     assert refusal(channel).reason == "throttled"
@@ -321,7 +325,7 @@ def serving_tls(
     server = Raw(handshake, peek=True)
     url = server.url.replace("http:", "https:")
     config = write_kubeconfig(tmp_path / "config", url, {}, **{"certificate-authority": str(trusted)})
-    channel = Channel(Access.from_settings(KubernetesSettings(kubeconfig=str(config))), 2.0, Keepalive())
+    channel = Channel(Access.from_settings(KubernetesSettings(kubeconfig=str(config))), 2.0, KEEPALIVE)
     try:
         yield trusted, channel
     finally:
@@ -362,3 +366,26 @@ def test_interrupt_ends_a_tls_read(tmp_path: Path) -> None:
         threading.Timer(0.05, channel.interrupt).start()
         with pytest.raises(Interrupted):
             next(chunks)
+
+
+def fall_silent(connection: socket.socket) -> None:
+    """What a peer looks like whose machine has vanished: the kernel drops everything that arrives, unanswered."""
+    drop_all = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF_RET | BPF_K, accept 0 bytes
+    code = ctypes.create_string_buffer(drop_all)
+    connection.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HL", 1, ctypes.addressof(code)))  # SO_ATTACH_FILTER
+
+
+def test_a_half_open_connection_is_noticed(tmp_path: Path) -> None:
+    """With the shipped times it takes 25 s (tests/lab); here they are shorter, and the read timeout is not what ends it."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nab\n\r\n")
+        fall_silent(connection)
+        time.sleep(60)
+
+    with serving(tmp_path, serve, keepalive=Keepalive(1, 1, 2)) as (_, channel):
+        chunks = stream(channel, read_timeout=3600.0)
+        assert next(chunks) == b"ab\n"
+        with pytest.raises(ApiError) as failure:
+            next(chunks)
+        assert failure.value.reason == "timeout"
