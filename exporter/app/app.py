@@ -9,7 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import structlog
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 from exporter.app.judging import Judging
 from exporter.app.refresher import Refresher
@@ -57,6 +63,8 @@ class App:
         self._reload_lock = threading.Lock()
         self._watched: list[HasAlive] = []
         self._stopped = threading.Event()
+        # A `_created` series beside every counter and histogram is no family of the catalogue.
+        disable_created_metrics()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)

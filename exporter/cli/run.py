@@ -18,6 +18,8 @@ from exporter.log import describe, places
 PROGRAM = "vault-eso-exporter"
 
 COMMANDS: dict[str, str] = {
+    "serve": "exporter.cli.serve",
+    "demo": "exporter.cli.demo",
     "config": "exporter.cli.config",
     "metrics": "exporter.cli.metrics",
     "version": "exporter.cli.version",

@@ -67,10 +67,10 @@ class Serve:
             with error:
                 return error.code, error.read().decode()
 
-    def sample(self, name: str) -> str:
-        """The value of a family's only sample; empty when there is none."""
+    def sample(self, name: str) -> float | None:
+        """The value of a family's only sample; None when there is none."""
         lines = [line for line in self.get("/metrics")[1].splitlines() if line.startswith(f"{name} ")]
-        return lines[0].partition(" ")[2] if lines else ""
+        return float(lines[0].partition(" ")[2]) if lines else None
 
     def listening(self) -> Serve:
         """Wait until it listens, and remember where."""
