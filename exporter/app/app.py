@@ -64,7 +64,7 @@ class App:
         self._watched: list[HasAlive] = []
         self._stopped = threading.Event()
         # A `_created` series beside every counter and histogram is no family of the catalogue.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
