@@ -18,15 +18,19 @@ _SHARED_LIMIT = 10_000
 
 
 class ExternalSecretFacts(msgspec.Struct, frozen=True, gc=False):
-    """What the lines are made of. `ident` is `{namespace="…",name="…"` without its end; `store` the labels S, shared."""
+    """What the lines are made of. `ident` is `{namespace="…",name="…"` without its end; `store` the labels S, shared.
+
+    `next_in` and `deadline_in` are seconds after the last sync (None: nothing is due): equal for all of one interval, so
+    one number stands for thousands.
+    """
 
     ident: bytes
     store: bytes
     stores: tuple[bytes, ...]
     record: ExternalSecret
     owner: str
-    next_sync: float | None
-    deadline: float | None
+    next_in: float | None
+    deadline_in: float | None
     problems: tuple[Problem, ...]
 
 
@@ -35,6 +39,7 @@ class Facts:
 
     def __init__(self) -> None:
         self._one: dict[tuple[StoreRef | None, str], bytes] = {}
+        self._spans: dict[float, float] = {}
         self._many: dict[tuple[tuple[StoreRef, ...], tuple[str, ...]], tuple[bytes, ...]] = {}
 
     def of(self, judgement: ExternalSecretJudgement) -> ExternalSecretFacts:
@@ -46,10 +51,17 @@ class Facts:
             stores=tuple(self._store(ref, vault) for ref, vault in zip(record.stores, judgement.vaults, strict=True)),
             record=record,
             owner=judgement.owner,
-            next_sync=judgement.next_sync,
-            deadline=judgement.deadline,
+            next_in=self._after(record.refreshed, judgement.next_sync),
+            deadline_in=self._after(record.refreshed, judgement.deadline),
             problems=judgement.problems,
         )
+
+    def _after(self, last: float | None, moment: float | None) -> float | None:
+        if last is None or moment is None:
+            return None
+        if len(self._spans) > _SHARED_LIMIT:
+            self._spans.clear()
+        return self._spans.setdefault(moment - last, moment - last)
 
     def _store(self, ref: StoreRef | None, vault: str) -> bytes:
         key = (ref, vault)
@@ -151,6 +163,16 @@ def _last_sync(facts: ExternalSecretFacts) -> float | None:
     return facts.record.refreshed
 
 
+def _next_sync(facts: ExternalSecretFacts) -> float | None:
+    last = facts.record.refreshed
+    return None if last is None or facts.next_in is None else last + facts.next_in
+
+
+def _deadline(facts: ExternalSecretFacts) -> float | None:
+    last = facts.record.refreshed
+    return None if last is None or facts.deadline_in is None else last + facts.deadline_in
+
+
 def group(*, age: bool = True) -> Group[ExternalSecretFacts]:
     """The group of all ExternalSecret families. Without `age` the family that is computed at each scrape is left out."""
     prefix = "eso_externalsecret_"
@@ -167,9 +189,9 @@ def group(*, age: bool = True) -> Group[ExternalSecretFacts]:
         Column(family(created), _time(created, lambda f: f.record.created)),
         Column(family(transition), _time(transition, lambda f: f.record.transition)),
         Column(family(last_sync), _time(last_sync, _last_sync), moving=True),
-        Column(family(next_sync), _time(next_sync, lambda f: f.next_sync), moving=True),
+        Column(family(next_sync), _time(next_sync, _next_sync), moving=True),
         Column(family(f"{prefix}refresh_interval_seconds"), _interval),
-        Column(family(deadline), _time(deadline, lambda f: f.deadline), moving=True),
+        Column(family(deadline), _time(deadline, _deadline), moving=True),
         Column(family(f"{prefix}problem"), _problems),
         since_column("externalsecret", lambda f: (f.record.namespace, f.record.name, f.problems)),
     ]
