@@ -46,6 +46,12 @@ def test_once_shows_families_of_the_catalogue_only(once) -> None:
     assert named <= known
 
 
+def test_the_picture_in_the_readme_is_real(once) -> None:
+    pictured = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("eso_")]
+    assert len(pictured) > 10
+    assert [line for line in pictured if line not in once.stdout.splitlines()] == []
+
+
 def test_once_heeds_neither_the_environment_nor_proxies() -> None:
     done = demo(
         "--once",
