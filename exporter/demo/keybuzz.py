@@ -139,6 +139,7 @@ def _failing(cluster: SimulatedCluster, es: Object, now: float) -> None:
     es["metadata"]["creationTimestamp"] = stamp(since)
     message = "could not get secret data from provider"
     es["status"] = {
+        "binding": {"name": ""},
         "conditions": [objects.condition("False", "SecretSyncedError", message, since)],
         "refreshTime": None,
     }

@@ -93,7 +93,7 @@ def manual_secret(
         fields["f:metadata"] = {"f:annotations": owned([LAST_APPLIED])}
     managers = [managed(manager, created, fields)]
     if edited is not None:
-        managers[0]["fieldsV1"] = {"f:data": {".": {}}, "f:type": {}}
+        managers[0]["fieldsV1"]["f:data"] = {}
         managers.append(managed(editor, edited, {"f:data": owned(keys, dot=False)}))
     return secret(
         namespace,
@@ -114,11 +114,12 @@ def eso_secret(
     created: float | None = None,
     written: float | None = None,
     taken_over: Mapping[str, Any] | None = None,
+    changed: Iterable[str] = (),
 ) -> Object:
     """The Secret that ESO writes for an ExternalSecret as stored by the cluster (its uid is needed).
 
     creationPolicy Owner: controller reference and `created-by`; Orphan and Merge: neither. `taken_over` is the Secret that
-    was there before: its older managers stay and keep the keys whose values ESO did not change.
+    was there before: its older managers stay and keep the keys whose values ESO did not change, that is all but `changed`.
     """
     own = external_secret["metadata"]
     target = external_secret["spec"].get("target") or {}
@@ -143,7 +144,10 @@ def eso_secret(
     fields: Object = {"f:metadata": {"f:annotations": owned(annotations), "f:labels": owned(labels)}}
     if owner:
         fields["f:metadata"]["f:ownerReferences"] = {".": {}, f'k:{{"uid":"{own["uid"]}"}}': {}}
-    older = [dict(entry) for entry in before.get("managedFields", []) if entry["manager"] != field_manager(own["name"])]
+    data = {**(dict.fromkeys(taken_over.get("data", {})) if taken_over and merge else {}), **dict.fromkeys(keys)}
+    stay = {f"f:{key}" for key in data if key not in set(changed)} | {"."}
+    others = [entry for entry in before.get("managedFields", []) if entry["manager"] != field_manager(own["name"])]
+    older = [_without(entry, stay) for entry in others]
     kept = {field for entry in older for field in entry["fieldsV1"].get("f:data", {})}
     mine = [key for key in keys if f"f:{key}" not in kept]
     if mine or not older:
@@ -151,7 +155,6 @@ def eso_secret(
     if not older:
         fields["f:type"] = {}
     written = created if written is None else written
-    data = {**(dict.fromkeys(taken_over.get("data", {})) if taken_over and merge else {}), **dict.fromkeys(keys)}
     out = secret(
         own["namespace"],
         target.get("name") or own["name"],
@@ -167,6 +170,15 @@ def eso_secret(
         out["metadata"]["creationTimestamp"] = before["creationTimestamp"]
         out["metadata"]["uid"] = before["uid"]
     return out
+
+
+def _without(entry: Mapping[str, Any], stay: set[str]) -> Object:
+    """A managedFields entry that has lost the keys which are gone or were changed by another."""
+    fields = dict(entry["fieldsV1"])
+    if "f:data" in fields:
+        left = {field: value for field, value in fields["f:data"].items() if field in stay}
+        fields["f:data"] = {} if left == {".": {}} else left
+    return {**entry, "fieldsV1": fields}
 
 
 def helm_release(namespace: str, release: str, revision: int = 1, created: float = LONG_AGO) -> Object:
@@ -253,7 +265,7 @@ def external_secret(
     target: str | None = None,
     data: Mapping[str, tuple[str, str]] | None = None,
     extract: str | None = None,
-    interval: str = "1h",
+    interval: str = "1h0m0s",
     refresh_policy: str = "",
     creation_policy: str = "Owner",
     deletion_policy: str = "Retain",
@@ -314,6 +326,7 @@ def external_secret(
         default = _REASONS.get(ready, ("", ""))
         moment = since if since is not None else (refreshed if refreshed is not None else applied)
         status: Object = {
+            "binding": {"name": ""},
             "conditions": [condition(ready, reason or default[0], default[1] if message is None else message, moment)],
             "refreshTime": None if refreshed is None else stamp(refreshed),
         }

@@ -222,7 +222,8 @@ class Operator:
             es, keys, created=now if created is None else created.timestamp(), written=now, taken_over=existing
         )
         self.cluster.apply(made)
-        self._tell(es, "Normal", "Created" if existing is None else "Updated", "secret created", now)
+        done = "created" if existing is None else "updated"
+        self._tell(es, "Normal", done.capitalize(), f"secret {done}", now)
 
     def _status(self, es: Object, status: str, reason: str, message: str, now: float, synced: str = "") -> None:
         before = _ready(es)
@@ -231,6 +232,7 @@ class Operator:
         new = {**es.get("status", {})}
         new["conditions"] = [objects.condition(status, reason, message, now) | {"lastTransitionTime": since}]
         new.setdefault("refreshTime", None)
+        new.setdefault("binding", {"name": ""})
         if synced:
             target = es["spec"].get("target", {})
             new["refreshTime"] = fields.stamp(now)

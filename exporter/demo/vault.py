@@ -221,7 +221,7 @@ class VaultNode:
             "initialized": vault.initialized,
             "sealed": self._closed,
             "standby": self._closed or not self.active,
-            "replication_performance_mode": "unknown" if self._closed else "disabled",
+            "replication_performance_mode": "unknown" if self._closed else ("primary" if vault.ha else "disabled"),
             "replication_dr_mode": "unknown" if self._closed else "disabled",
             "server_time_utc": int(vault.clock() + vault.clock_offset),
             "version": vault.version,

@@ -80,6 +80,15 @@ def test_taking_over_equal_values_leaves_the_keys_to_kubectl() -> None:
     assert kubectl["time"] < eso["time"]
 
 
+def test_taking_over_moves_changed_keys_and_forgets_wiped_ones() -> None:
+    cluster = SimulatedCluster()
+    es = cluster.apply(objects.external_secret("shop", "db"))
+    before = cluster.apply(objects.manual_secret("shop", "db", ["password", "user", "old"]))
+    made = objects.eso_secret(es, ["password", "user"], taken_over=before, changed=["password"])
+    kubectl, eso = (entry["fieldsV1"]["f:data"] for entry in made["metadata"]["managedFields"])
+    assert (set(kubectl), set(eso)) == ({".", "f:user"}, {"f:password"})
+
+
 def test_an_applied_secret_carries_its_manifest_but_no_value() -> None:
     made = objects.manual_secret("shop", "db", ["password"], manager="kubectl-client-side-apply")
     manifest = json.loads(made["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"])
@@ -89,7 +98,7 @@ def test_an_applied_secret_carries_its_manifest_but_no_value() -> None:
 def test_an_edit_moves_the_keys_to_the_editor() -> None:
     made = objects.manual_secret("shop", "db", ["password"], edited=1_790_000_000)
     first, second = made["metadata"]["managedFields"]
-    assert first["fieldsV1"]["f:data"] == {".": {}}
+    assert first["fieldsV1"]["f:data"] == {}
     assert (second["manager"], second["fieldsV1"]) == ("kubectl-edit", {"f:data": {"f:password": {}}})
 
 
