@@ -62,10 +62,16 @@ class Connection:
         """The client's verified certificate as ssl gives it; None without one."""
         return dict(self.sock.getpeercert() or {}) if isinstance(self.sock, ssl.SSLSocket) else None
 
-    def say(self, text: bytes) -> None:
-        """Send a few bytes as they are, past TLS, if the client takes them at once."""
+    def say(self, text: bytes, seconds: float) -> None:
+        """Send a few bytes past TLS, and end: for a client that does not speak it."""
+        plain = socket.socket
+        deadline = time.monotonic() + seconds
         with contextlib.suppress(OSError):
-            socket.socket.send(self.sock, text)
+            plain.send(self.sock, text)
+            plain.shutdown(self.sock, socket.SHUT_WR)
+            plain.settimeout(self.sock, _left(deadline))
+            while plain.recv(self.sock, _RECEIVE):
+                plain.settimeout(self.sock, _left(deadline))
 
     def head(self, first_byte: float, whole: float) -> Head:
         """The next request's head, whose first byte must come within `first_byte` seconds, and all of it within `whole` more.

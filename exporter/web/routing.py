@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from exporter.web.messages import Response, Route, sentence
+from exporter.web.answer import Answer
+from exporter.web.messages import Request, Response, sentence
+
+Handler = Callable[[Request], Response | Answer]
+"""A route, or one of the server's own that gives its body piece by piece."""
 
 
 class Router:
@@ -13,15 +17,15 @@ class Router:
     A path that ends in a slash answers all paths below it that have no better pattern; `/` answers itself alone.
     """
 
-    def __init__(self, routes: Mapping[str, Route]) -> None:
-        self._paths: dict[str, dict[str, Route]] = {}
+    def __init__(self, routes: Mapping[str, Handler]) -> None:
+        self._paths: dict[str, dict[str, Handler]] = {}
         for pattern, route in routes.items():
             method, _, path = pattern.rpartition(" ")
             methods = self._paths.setdefault(path, {})
             for name in (method,) if method else ("GET", "HEAD"):
                 methods[name] = route
 
-    def find(self, method: str, path: str) -> Route | Response:
+    def find(self, method: str, path: str) -> Handler | Response:
         """The route, or the answer 404 or 405."""
         methods = self._paths.get(path) or self._tree(path)
         if methods is None:
@@ -32,7 +36,7 @@ class Router:
             return sentence(405, f"here one can {allowed}", {"Allow": allowed})
         return route
 
-    def _tree(self, path: str) -> dict[str, Route] | None:
+    def _tree(self, path: str) -> dict[str, Handler] | None:
         while len(path) > 1:
             path = path[: path.rstrip("/").rfind("/") + 1]
             if path != "/" and path in self._paths:

@@ -49,8 +49,7 @@ class WebServer:
         self._connections = Connections(settings.max_connections, lambda: self._counters.rejected("connections"))
         self._sessions = Sessions(
             settings,
-            Router(routes),
-            Scrapes(exposition, settings.max_scrapes, self._counters, clock),
+            Router({**routes, "/metrics": Scrapes(exposition, settings.max_scrapes, self._counters, clock)}),
             WebConfigFile(settings.config_file),
             self._connections,
             self._counters,

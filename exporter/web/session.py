@@ -15,7 +15,6 @@ from exporter.web.counters import WebCounters
 from exporter.web.head import BadRequestError, Head
 from exporter.web.messages import Request, Response, sentence
 from exporter.web.routing import Router
-from exporter.web.scrape import Scrapes
 from exporter.web.tls import allowed_san
 from exporter.web.webconfig import WebConfig, WebConfigFile
 
@@ -33,7 +32,6 @@ class Sessions:
         self,
         settings: WebSettings,
         router: Router,
-        scrapes: Scrapes,
         config: WebConfigFile,
         connections: Connections,
         counters: WebCounters,
@@ -41,7 +39,6 @@ class Sessions:
     ) -> None:
         self._settings = settings
         self._router = router
-        self._scrapes = scrapes
         self._config = config
         self._connections = connections
         self._counters = counters
@@ -72,7 +69,7 @@ class Sessions:
         except (OSError, ValueError) as error:
             self._counters.rejected("tls_handshake")
             if isinstance(error, ssl.SSLError) and error.reason == "HTTP_REQUEST":
-                connection.say(_NOT_TLS)
+                connection.say(_NOT_TLS, _LINGER_SECONDS)
             return False
         if not allowed_san(sans, connection.certificate()):
             self._counters.rejected("tls_handshake")
@@ -97,9 +94,11 @@ class Sessions:
         if (config.context is not None) != secure or not self._connections.begin(connection):
             return False
         try:
-            return self._answer(connection, config, head, body)
+            keep = self._answer(connection, config, head, body)
         finally:
             self._connections.end(connection)
+        # Whoever stops the server after this point finds the connection without a request, and cuts it.
+        return keep and not self._connections.stopping
 
     def _answer(self, connection: Connection, config: WebConfig, head: Head, body: bytes) -> bool:
         request = Request(head.method, head.path, head.query, head.headers, body)
@@ -122,10 +121,9 @@ class Sessions:
             self._counters.rejected(reason)
             return Answer.of(response)
         try:
-            if request.path == "/metrics" and request.method in ("GET", "HEAD"):
-                return self._scrapes(request)
             found = self._router.find(request.method, request.path)
-            return Answer.of(found if isinstance(found, Response) else found(request))
+            given = found if isinstance(found, Response) else found(request)
+            return Answer.of(given) if isinstance(given, Response) else given
         except Exception as error:
             log.error("a page failed; please report it", exc_info=error, path=request.path)
             return Answer.of(sentence(500, "internal error; the log tells more"))
