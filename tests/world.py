@@ -25,7 +25,7 @@ from exporter.kube.resources import resources
 from exporter.metrics.results import MetricGroups
 
 NOW = 1_780_000_000.0
-EVERYTHING = ("externalsecrets", "secretstores", "clustersecretstores", "namespaces", "secrets")
+EVERYTHING = tuple(resource.name for resource in resources(Settings()))
 
 
 def at(moment: float) -> str:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 
 GROUP = "external-secrets.io"
+GROUP_GENERATORS = "generators.external-secrets.io"
 LABEL_MANAGED = "reconcile.external-secrets.io/managed"
 LABEL_CREATED_BY = "reconcile.external-secrets.io/created-by"
 ANNOTATION_DATA_HASH = "reconcile.external-secrets.io/data-hash"

@@ -7,54 +7,93 @@ change concerns the ExternalSecrets that write it, a store's the ExternalSecrets
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from exporter.inventory.changes import Changes
+from exporter.inventory.changes import (
+    CLUSTER_EXTERNALSECRET,
+    CLUSTER_PUSHSECRET,
+    EXTERNALSECRET,
+    NAMESPACE,
+    OPERATOR,
+    PUSHSECRET,
+    SECRET,
+    STORE,
+    Changes,
+)
+from exporter.inventory.failures import Failures
+from exporter.inventory.naming import Naming, Templates
+from exporter.inventory.ownership import OwnershipCounts
 from exporter.inventory.store import RecordStore
-from exporter.kube.records import ExternalSecret, Namespace, Secret, SecretRef, Store, StoreRef, same_secret
+from exporter.inventory.targets import Targets
+from exporter.inventory.users import Users, UserStates
+from exporter.kube import resources
+from exporter.kube.records import (
+    ExternalSecret,
+    Generator,
+    Namespace,
+    OperatorDeployment,
+    PushSecret,
+    Secret,
+    SecretRef,
+    ServiceAccount,
+    Source,
+    Spread,
+    Store,
+    StoreRef,
+    same_secret,
+)
 from exporter.kube.resource import Sink
-from exporter.kube.resources import CLUSTERSECRETSTORES, EXTERNALSECRETS, NAMESPACES, SECRETS, SECRETSTORES
-
-_STATE_OF = {"True": "ready", "False": "not_ready"}
-_NO_USERS: Mapping[str, int] = {"ready": 0, "not_ready": 0, "unknown": 0}
-
-
-def _written(record: ExternalSecret) -> tuple[object, ...]:
-    """What of an ExternalSecret bears on the Secrets around it and on others that write the same one."""
-    return record.target, record.creation_policy, record.uid, record.promised, record.template_secrets
 
 
 class Inventory:
     """All records. Reflectors write through `sinks`; everyone else reads while holding `lock`, briefly."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.externalsecrets = RecordStore[ExternalSecret](self.lock, self._externalsecret_changed)
-        self.secretstores = RecordStore[Store](self.lock, self._store_changed)
-        self.clustersecretstores = RecordStore[Store](self.lock, self._store_changed)
-        self.namespaces = RecordStore[Namespace](self.lock, self._namespace_changed)
-        self.secrets = RecordStore[Secret](self.lock, self._secret_changed, same_secret)
+        lock = self.lock = threading.RLock()
+        self.externalsecrets = RecordStore[ExternalSecret](lock, self._externalsecret_changed)
+        self.secretstores = RecordStore[Store](lock, self._store_changed)
+        self.clustersecretstores = RecordStore[Store](lock, self._store_changed)
+        self.pushsecrets = RecordStore[PushSecret](lock, self._pushsecret_changed)
+        self.clusterexternalsecrets = RecordStore[Spread](lock, self._alone(CLUSTER_EXTERNALSECRET))
+        self.clusterpushsecrets = RecordStore[Spread](lock, self._alone(CLUSTER_PUSHSECRET))
+        self.vaultdynamicsecrets = RecordStore[Generator](lock, self._source_changed)
+        self.clustergenerators = RecordStore[Generator](lock, self._source_changed)
+        self.deployments = RecordStore[OperatorDeployment](lock, self._deployment_changed)
+        self.serviceaccounts = RecordStore[ServiceAccount](lock, self._account_changed)
+        self.namespaces = RecordStore[Namespace](lock, self._namespace_changed)
+        self.secrets = RecordStore[Secret](lock, self._secret_changed, same_secret)
+        self.failures = Failures(lock, self._fails, lambda namespace, name: self._note(EXTERNALSECRET, namespace, name))
         self.stores_generation = 0
         """Grows whenever a store changes: whoever derives something from all stores need only look then."""
         self._changes = Changes(everything=True)
         self._tracking = False
-        # Secret → the ExternalSecrets whose target it is: nearly always one, so a bare name, else a tuple of names.
-        self._targets: dict[str, dict[str, str | tuple[str, ...]]] = {}
-        self._users: dict[StoreRef, dict[str, set[str]]] = {}
-        self._user_states: dict[StoreRef, dict[str, int]] = {}
-        self._named_by: dict[SecretRef, set[StoreRef]] = {}
-        self._templates: dict[SecretRef, int] = {}
-        self._ownership: dict[str, dict[str, int]] = {}
+        self._targets = Targets()
+        self._users = Users()
+        self._user_states = UserStates()
+        self._pushers = Users()
+        self._secrets_named = Naming()
+        self._accounts_named = Naming()
+        self._templates = Templates()
+        self._ownership = OwnershipCounts()
 
     @property
     def sinks(self) -> Mapping[str, Sink]:
         """Where each resource's reflector puts its records."""
         return {
-            EXTERNALSECRETS: self.externalsecrets,
-            SECRETSTORES: self.secretstores,
-            CLUSTERSECRETSTORES: self.clustersecretstores,
-            NAMESPACES: self.namespaces,
-            SECRETS: self.secrets,
+            resources.EXTERNALSECRETS: self.externalsecrets,
+            resources.SECRETSTORES: self.secretstores,
+            resources.CLUSTERSECRETSTORES: self.clustersecretstores,
+            resources.PUSHSECRETS: self.pushsecrets,
+            resources.CLUSTEREXTERNALSECRETS: self.clusterexternalsecrets,
+            resources.CLUSTERPUSHSECRETS: self.clusterpushsecrets,
+            resources.VAULTDYNAMICSECRETS: self.vaultdynamicsecrets,
+            resources.CLUSTERGENERATORS: self.clustergenerators,
+            resources.DEPLOYMENTS: self.deployments,
+            resources.SERVICEACCOUNTS: self.serviceaccounts,
+            resources.NAMESPACES: self.namespaces,
+            resources.SECRETS: self.secrets,
+            resources.EVENTS: self.failures,
         }
 
     # What changed.
@@ -76,9 +115,11 @@ class Inventory:
 
     def store(self, ref: StoreRef) -> Store | None:
         """The store of that identity."""
-        if ref.kind == "ClusterSecretStore":
-            return self.clustersecretstores.get("", ref.name)
-        return self.secretstores.get(ref.namespace, ref.name)
+        return self.store_at(ref.namespace, ref.name)
+
+    def store_at(self, namespace: str, name: str) -> Store | None:
+        """The SecretStore, or with namespace "" the ClusterSecretStore."""
+        return (self.secretstores if namespace else self.clustersecretstores).get(namespace, name)
 
     def stores(self) -> Iterable[Store]:
         """Every store of both kinds."""
@@ -87,211 +128,222 @@ class Inventory:
 
     def targeting(self, namespace: str, secret: str) -> Sequence[ExternalSecret]:
         """The living ExternalSecrets whose target is this Secret."""
-        names = self._targets.get(namespace, {}).get(secret, ())
-        found = (self.externalsecrets.get(namespace, name) for name in ((names,) if isinstance(names, str) else names))
+        found = (self.externalsecrets.get(namespace, name) for name in self._targets.of(namespace, secret))
         return [record for record in found if record is not None]
-
-    def users(self, ref: StoreRef) -> Mapping[str, Iterable[str]]:
-        """Names of the ExternalSecrets that read from this store, by namespace."""
-        return self._users.get(ref, {})
 
     def user_states(self, ref: StoreRef) -> Mapping[str, int]:
         """How many ExternalSecrets read from this store, by state: ready, not_ready, unknown (no status yet)."""
-        return self._user_states.get(ref, _NO_USERS)
+        return self._user_states.of(ref)
 
-    def used_stores(self) -> list[StoreRef]:
-        """Stores that some ExternalSecret reads from, whether they exist or not."""
-        return list(self._users)
+    def pushed_to(self, ref: StoreRef) -> bool:
+        """Whether some PushSecret writes to this store."""
+        return bool(self._pushers.of(ref))
 
     def named_by_store(self, namespace: str, secret: str) -> bool:
-        """Whether a store's spec or an ExternalSecret's template names this Secret.
+        """Whether the spec of a store or generator, or an ExternalSecret's template, names this Secret.
 
-        A ClusterSecretStore's reference without a namespace means that of whichever ExternalSecret uses the store.
+        A reference without a namespace means that of whatever uses the store or generator.
         """
-        if SecretRef(namespace, secret) in self._named_by or SecretRef(namespace, secret) in self._templates:
+        if SecretRef(namespace, secret) in self._templates or self._secrets_named.there(namespace, secret):
             return True
-        return any(namespace in self._users.get(ref, ()) for ref in self._named_by.get(SecretRef("", secret), ()))
+        return any(
+            self._users.of(source).any_in(namespace) or self._pushers.of(source).any_in(namespace)
+            for source in self._secrets_named.anywhere(secret)
+        )
 
-    # How many Secrets of each class: kept here, because a deleted Secret must leave its count at once.
+    def operator_deployments(self, namespace: str, component: str) -> list[OperatorDeployment]:
+        """The Deployments of one component of ESO in a namespace: one, unless several ESOs share it."""
+        found = (self.deployments.get(namespace, name) for name in self.deployments.names(namespace))
+        return [record for record in found if record is not None and record.component == component]
+
+    # How many Secrets of each class.
 
     def set_ownership(self, secret: Secret, ownership: str) -> bool:
         """Notes the class that the judge gave ("" takes it back); tells whether it differs from the one before."""
         before = secret.ownership
         if before == ownership:
             return False
-        self._count_ownership(secret.namespace, before, -1)
-        self._count_ownership(secret.namespace, ownership, 1)
+        self._ownership.count(secret.namespace, before, -1)
+        self._ownership.count(secret.namespace, ownership, 1)
         secret.ownership = ownership
         return True
 
     def ownership(self, namespace: str) -> Mapping[str, int]:
         """How many judged Secrets of a namespace have each class; classes without any are left out."""
-        return self._ownership.get(namespace, {})
+        return self._ownership.of(namespace)
 
     def judged_secrets(self) -> list[int]:
         """How many Secrets have a class, by namespace."""
         with self.lock:
-            return [sum(counts.values()) for counts in self._ownership.values()]
-
-    def _count_ownership(self, namespace: str, ownership: str, step: int) -> None:
-        if not ownership:
-            return
-        counts = self._ownership.setdefault(namespace, {})
-        counts[ownership] = counts.get(ownership, 0) + step
-        if not counts[ownership]:
-            del counts[ownership]
-        if not counts:
-            del self._ownership[namespace]
+            return self._ownership.totals()
 
     # Changes come in, under the lock.
 
+    def _note(self, kind: str, namespace: str, name: str) -> None:
+        if self._tracking:
+            self._changes.add(kind, namespace, name)
+
+    def _alone(self, kind: str) -> Callable[[Any, Any], None]:
+        """For a kind on which nothing else depends."""
+
+        def changed(old: Any, new: Any) -> None:
+            record = new or old
+            self._note(kind, record.namespace, record.name)
+
+        return changed
+
     def _externalsecret_changed(self, old: ExternalSecret | None, new: ExternalSecret | None) -> None:
-        self._index_externalsecret(old, new)
+        record = new or old
+        assert record is not None
+        namespace, name = record.namespace, record.name
+        before, after = _sources(old), _sources(new)
+        self._targets.change(namespace, name, old.target if old else "", new.target if new else "")
+        self._users.change(namespace, name, before, after)
+        for each, step in ((old, -1), (new, 1)):
+            if each is not None:
+                self._user_states.count(each.stores, each.status, step)
+                self._templates.count(namespace, each.template_secrets, step)
+        if new is None or new.status == "True":
+            self.failures.forget_one(namespace, name)
         if not self._tracking:
             return
         changes = self._changes
-        record = new or old
-        if record is not None:
-            changes.externalsecrets.add(record.namespace, record.name)
+        changes.add(EXTERNALSECRET, namespace, name)
         if old is None or new is None or _written(old) != _written(new):
-            for record in (old, new):
-                if record is not None:
-                    self._targets_changed(record)
-        if old is None or new is None or (old.stores, old.status) != (new.stores, new.status):
-            for record in (old, new):
-                for ref in record.stores if record is not None else ():
-                    changes.stores.add(ref)
-                    self._referents_changed(ref, record.namespace if record is not None else "")
-
-    def _index_externalsecret(self, old: ExternalSecret | None, new: ExternalSecret | None) -> None:
-        if old is not None and (new is None or old.target != new.target) and old.target:
-            self._unlink_target(old.namespace, old.target, old.name)
-        if new is not None and new.target and (old is None or old.target != new.target):
-            self._link_target(new.namespace, new.target, new.name)
-        before, after = old.stores if old else (), new.stores if new else ()
+            for each in (old, new):
+                if each is not None:
+                    self._targets_changed(each)
         if before != after:
-            if old is not None:
-                for ref in before:
-                    self._unlink_user(ref, old.namespace, old.name)
-            if new is not None:
-                for ref in after:
-                    self._users.setdefault(ref, {}).setdefault(new.namespace, set()).add(new.name)
-        for record, step in ((old, -1), (new, 1)):
-            if record is not None:
-                for ref in record.stores:
-                    self._count_user(ref, record.status, step)
-                for name in record.template_secrets:
-                    self._count_template(SecretRef(record.namespace, name), step)
-
-    def _count_user(self, ref: StoreRef, status: str, step: int) -> None:
-        states = self._user_states.setdefault(ref, {"ready": 0, "not_ready": 0, "unknown": 0})
-        states[_STATE_OF.get(status, "unknown")] += step
-        if not any(states.values()):
-            del self._user_states[ref]
-
-    def _count_template(self, ref: SecretRef, step: int) -> None:
-        count = self._templates.get(ref, 0) + step
-        if count:
-            self._templates[ref] = count
-        else:
-            del self._templates[ref]
+            self._referents_changed({*before, *after}, namespace)
+        if old is None or new is None or (old.stores, old.status) != (new.stores, new.status):
+            for ref in {*(old.stores if old else ()), *(new.stores if new else ())}:
+                changes.add(STORE, ref.namespace, ref.name)
 
     def _targets_changed(self, record: ExternalSecret) -> None:
-        changes = self._changes
         if record.target:
-            changes.secrets.add(record.namespace, record.target)
-            for other in self.targeting(record.namespace, record.target):
-                changes.externalsecrets.add(other.namespace, other.name)
+            self._changes.add(SECRET, record.namespace, record.target)
+            for other in self._targets.of(record.namespace, record.target):
+                self._changes.add(EXTERNALSECRET, record.namespace, other)
         for name in record.template_secrets:
-            changes.secrets.add(record.namespace, name)
+            self._changes.add(SECRET, record.namespace, name)
 
-    def _link_target(self, namespace: str, secret: str, name: str) -> None:
-        targets = self._targets.setdefault(namespace, {})
-        names = targets.get(secret, ())
-        targets[secret] = name if not names else (*((names,) if isinstance(names, str) else names), name)
+    def _pushsecret_changed(self, old: PushSecret | None, new: PushSecret | None) -> None:
+        record = new or old
+        assert record is not None
+        before, after = old.stores if old else (), new.stores if new else ()
+        self._pushers.change(record.namespace, record.name, before, after)
+        self._note(PUSHSECRET, record.namespace, record.name)
+        if before != after and self._tracking:
+            self._referents_changed({*before, *after}, record.namespace)
+            for ref in {*before, *after}:
+                self._changes.add(STORE, ref.namespace, ref.name)
 
-    def _unlink_target(self, namespace: str, secret: str, name: str) -> None:
-        targets = self._targets.get(namespace, {})
-        names = targets.get(secret, ())
-        left = tuple(other for other in ((names,) if isinstance(names, str) else names) if other != name)
-        if left:
-            targets[secret] = left[0] if len(left) == 1 else left
-        elif targets.pop(secret, None) is not None and not targets:
-            del self._targets[namespace]
+    def _referents_changed(self, sources: Iterable[Source], namespace: str) -> None:
+        """These sources are now used, or no longer used, in a namespace: the Secrets that they name there are concerned."""
+        for source in sources:
+            for secret in self._secrets_of(source):
+                if not secret.namespace:
+                    self._changes.add(SECRET, namespace, secret.name)
 
-    def _unlink_user(self, ref: StoreRef, namespace: str, name: str) -> None:
-        by_namespace = self._users.get(ref)
-        if by_namespace is None or namespace not in by_namespace:
+    def _secrets_of(self, source: Source) -> Sequence[SecretRef]:
+        record: Store | Generator | None
+        if isinstance(source, StoreRef):
+            record = self.store(source)
+        else:
+            generators = self.vaultdynamicsecrets if source.namespace else self.clustergenerators
+            record = generators.get(source.namespace, source.name)
+        return record.secrets if record is not None else ()
+
+    def _store_changed(self, old: Store | None, new: Store | None) -> None:
+        record = new or old
+        assert record is not None
+        self.stores_generation += 1
+        self._accounts_named.change(record.ref, old.accounts if old else (), new.accounts if new else ())
+        self._source_changed(old, new)
+        if not self._tracking:
             return
-        by_namespace[namespace].discard(name)
-        if not by_namespace[namespace]:
-            del by_namespace[namespace]
-        if not by_namespace:
-            del self._users[ref]
+        self._changes.add(STORE, record.namespace, record.name)
+        for user in self._users.of(record.ref):
+            self._changes.add(EXTERNALSECRET, *user)
+        for pusher in self._pushers.of(record.ref):
+            self._changes.add(PUSHSECRET, *pusher)
 
-    def _referents_changed(self, ref: StoreRef, namespace: str) -> None:
-        store = self.store(ref)
-        for secret in store.secrets if store is not None else ():
-            if not secret.namespace:
-                self._changes.secrets.add(namespace, secret.name)
+    def _source_changed(self, old: Store | Generator | None, new: Store | Generator | None) -> None:
+        """A store or generator: the Secrets that it names or named are concerned."""
+        record = new or old
+        assert record is not None
+        before, after = old.secrets if old else (), new.secrets if new else ()
+        self._secrets_named.change(record.ref, before, after)
+        if not self._tracking or before == after:
+            return
+        for secret in {*before, *after}:
+            if secret.namespace:
+                self._changes.add(SECRET, secret.namespace, secret.name)
+                continue
+            for users in (self._users.of(record.ref), self._pushers.of(record.ref)):
+                for namespace in users.namespaces():
+                    self._changes.add(SECRET, namespace, secret.name)
 
     def _secret_changed(self, old: Secret | None, new: Secret | None) -> None:
         if old is not None:
             if new is not None:
                 new.ownership = old.ownership
             else:
-                self._count_ownership(old.namespace, old.ownership, -1)
-        if not self._tracking:
-            return
+                self._ownership.count(old.namespace, old.ownership, -1)
         record = new or old
-        if record is None:
+        if not self._tracking or record is None:
             return
         changes = self._changes
-        changes.secrets.add(record.namespace, record.name)
-        for user in self.targeting(record.namespace, record.name):
-            changes.externalsecrets.add(user.namespace, user.name)
+        changes.add(SECRET, record.namespace, record.name)
+        for user in self._targets.of(record.namespace, record.name):
+            changes.add(EXTERNALSECRET, record.namespace, user)
         if old is None or new is None:
-            for ref in (SecretRef(record.namespace, record.name), SecretRef("", record.name)):
-                changes.stores.update(self._named_by.get(ref, ()))
-            changes.namespaces.add(record.namespace)
+            self._naming_stores_changed(self._secrets_named, record.namespace, record.name)
+            changes.add(NAMESPACE, "", record.namespace)
 
-    def _store_changed(self, old: Store | None, new: Store | None) -> None:
-        self.stores_generation += 1
-        if old is not None:
-            for secret in old.secrets:
-                refs = self._named_by.get(secret)
-                if refs is not None:
-                    refs.discard(old.ref)
-                    if not refs:
-                        del self._named_by[secret]
-        if new is not None:
-            for secret in new.secrets:
-                self._named_by.setdefault(secret, set()).add(new.ref)
-        if not self._tracking:
-            return
+    def _account_changed(self, old: ServiceAccount | None, new: ServiceAccount | None) -> None:
+        record = new or old
+        if self._tracking and record is not None:
+            self._naming_stores_changed(self._accounts_named, record.namespace, record.name)
+
+    def _naming_stores_changed(self, named: Naming, namespace: str, name: str) -> None:
+        """Something that stores may name came or went."""
+        for source in (*named.there(namespace, name), *named.anywhere(name)):
+            if isinstance(source, StoreRef):
+                self._changes.add(STORE, source.namespace, source.name)
+
+    def _deployment_changed(self, old: OperatorDeployment | None, new: OperatorDeployment | None) -> None:
         for record in (old, new):
-            if record is None:
-                continue
-            self._changes.stores.add(record.ref)
-            for namespace, names in self.users(record.ref).items():
-                for name in names:
-                    self._changes.externalsecrets.add(namespace, name)
-                for secret in record.secrets:
-                    if not secret.namespace:
-                        self._changes.secrets.add(namespace, secret.name)
-            for secret in record.secrets:
-                if secret.namespace:
-                    self._changes.secrets.add(secret.namespace, secret.name)
+            if record is not None:
+                self._note(OPERATOR, record.namespace, record.component)
 
     def _namespace_changed(self, old: Namespace | None, new: Namespace | None) -> None:
         record = new or old
         if not self._tracking or record is None:
             return
-        self._changes.namespaces.add(record.name)
+        where = record.name
+        self._changes.add(NAMESPACE, "", where)
         if old is None or new is None or old.owner != new.owner:
-            for name in self.externalsecrets.names(record.name):
-                self._changes.externalsecrets.add(record.name, name)
-            for name in self.secrets.names(record.name):
-                self._changes.secrets.add(record.name, name)
-            for name in self.secretstores.names(record.name):
-                self._changes.stores.add(StoreRef("SecretStore", record.name, name))
+            for kind, names in (
+                (EXTERNALSECRET, self.externalsecrets.names(where)),
+                (SECRET, self.secrets.names(where)),
+                (STORE, self.secretstores.names(where)),
+            ):
+                for name in names:
+                    self._changes.add(kind, where, name)
+
+    def _fails(self, namespace: str, name: str) -> bool:
+        record = self.externalsecrets.get(namespace, name)
+        return record is not None and record.status != "True"
+
+
+def _written(record: ExternalSecret) -> tuple[object, ...]:
+    """What of an ExternalSecret bears on the Secrets around it and on others that write the same one."""
+    return record.target, record.creation_policy, record.uid, record.promised, record.template_secrets
+
+
+def _sources(record: ExternalSecret | None) -> tuple[Source, ...]:
+    """All that an ExternalSecret reads from; without a generator (as nearly all are) no tuple is made anew."""
+    if record is None:
+        return ()
+    return (*record.stores, *record.generators) if record.generators else record.stores

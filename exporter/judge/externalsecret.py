@@ -7,9 +7,12 @@ from collections.abc import Mapping
 import msgspec
 
 from exporter.eso.schedule import next_sync, sync_deadline
+from exporter.inventory.changes import EXTERNALSECRET
 from exporter.judge.findings import Findings, Problem
+from exporter.judge.kind import Plain
 from exporter.judge.view import View
 from exporter.kube.records import ExternalSecret, StoreRef
+from exporter.kube.resources import EXTERNALSECRETS
 
 _WRITERS = frozenset({"Owner", "Orphan", "CreateOrMerge"})
 _MERGERS = frozenset({"Merge", "CreateOrMerge"})
@@ -38,8 +41,7 @@ def judge(
     deadline = sync_deadline(*schedule, factor=settings.overdue_factor, grace=settings.overdue_grace)
 
     if record.status == "False":
-        error = record.detail if record.detail in _TERMINAL else view.error_of(record.namespace, record.name)
-        findings.add("not_ready", record.transition, error or "unknown")
+        findings.add("not_ready", record.transition, _error(record, view))
     if (record.refreshed is None or not record.status) and not _foreign(record, view):
         findings.at("never_synced", record.created + settings.never_synced_after, record.created)
     if record.status == "True" and deadline is not None:
@@ -67,6 +69,23 @@ def judge(
         problems=tuple(findings.problems),
     )
     return judgement, findings
+
+
+def _error(record: ExternalSecret, view: View) -> str:
+    """Why it is not ready: what the condition itself says, else ESO's newest Event, else what can be seen of its stores.
+
+    Events live for an hour, and one may have been missed before we started. A store that is missing or not ready is then a
+    sufficient cause: ESO reads nothing without it.
+    """
+    error = record.detail if record.detail in _TERMINAL else view.error_of(record)
+    if error:
+        return error
+    known = [view.store(ref) for ref in record.stores if view.store_readable(ref)]
+    if any(store is None for store in known):
+        return "store_missing"
+    if any(store is not None and store.status not in ("True", "") and not store.foreign for store in known):
+        return "store_not_ready"
+    return "unknown"
 
 
 def _foreign(record: ExternalSecret, view: View) -> bool:
@@ -145,3 +164,6 @@ def _stores(record: ExternalSecret, view: View, findings: Findings) -> None:
     if bad:
         times = [moment for _, moment in bad if moment is not None]
         findings.add("store_not_ready", min(times, default=None), evidence=tuple(ref.name for ref, _ in bad))
+
+
+KIND = Plain(EXTERNALSECRET, EXTERNALSECRETS, lambda inventory: inventory.externalsecrets, judge)

@@ -53,6 +53,25 @@ def _store(id_: str, severity: Severity, heals: Heals, runbook: str, meaning: st
     return Entry("store", id_, meaning, severity, heals, _DESCRIBE_STORE, runbook)
 
 
+def _push(id_: str, severity: Severity, heals: Heals, meaning: str) -> Entry:
+    advice = "kubectl -n {namespace} describe pushsecret {name}"
+    return Entry("pushsecret", id_, meaning, severity, heals, advice, "EsoPushSecretNotReady")
+
+
+def _spread(kind: str, runbook: str, made: str) -> tuple[Entry, Entry]:
+    advice = f"kubectl describe {kind} {{name}}"
+    failed = f"ESO could not make its {made} in some namespaces"
+    return (
+        Entry(kind, "not_ready", "ESO says Ready=False, or has given it no status", "warning", "yes", advice, runbook),
+        Entry(kind, "namespaces_failed", failed, "warning", "yes", advice, runbook),
+    )
+
+
+def _operator(id_: str, severity: Severity, meaning: str) -> Entry:
+    advice = "kubectl -n {namespace} get deployments,pods"
+    return Entry("operator", id_, meaning, severity, "yes", advice, "EsoOperatorDown")
+
+
 def _secret(id_: str, severity: Severity, heals: Heals, runbook: str, meaning: str) -> Entry:
     return Entry("secret", id_, meaning, severity, heals, _DESCRIBE_SECRET, runbook)
 
@@ -92,7 +111,14 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     _store("unchecked", "info", "no", "EsoSecretStoreUnchecked", "Ready=True, though ESO never contacted the provider"),
     _store("credentials_missing", "critical", "no", "EsoStoreCredentialsMissing", "a Secret its login needs is absent"),
-    _store("unused", "info", "no", "EsoSecretStoreUnchecked", "no ExternalSecret reads from it"),
+    _store("unused", "info", "no", "EsoSecretStoreUnchecked", "no ExternalSecret or PushSecret uses it"),
+    _push("not_ready", "warning", "yes", "ESO says Ready=False, or has given it no status since its creation"),
+    _push("overdue", "warning", "yes", "Ready=True, yet the push that was due has not happened"),
+    _push("source_deleted", "warning", "no", "the Secret that it pushes was deleted"),
+    *_spread("clusterexternalsecret", "EsoClusterExternalSecretNotReady", "ExternalSecret"),
+    *_spread("clusterpushsecret", "EsoPushSecretNotReady", "PushSecret"),
+    _operator("down", "critical", "ESO's controller has no ready replica: nothing is synced any more"),
+    _operator("degraded", "warning", "ESO's webhook or cert-controller has no ready replica"),
     _vault("unavailable", "critical", "EsoVaultSealed", "no node is initialized, unsealed and active"),
     _vault("node_sealed", "warning", "EsoVaultSealed", "one node is sealed while another serves"),
     _vault("node_unreachable", "warning", "EsoVaultUnreachable", "one node does not answer while another serves"),

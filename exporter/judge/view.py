@@ -6,10 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 
 from exporter.config.settings import JudgeSettings
 from exporter.inventory.inventory import Inventory
-from exporter.kube.records import ExternalSecret, Secret, Store, StoreRef
-from exporter.kube.resources import CLUSTERSECRETSTORES, SECRETS, SECRETSTORES
+from exporter.kube.records import ExternalSecret, OperatorDeployment, Secret, ServiceAccount, Store, StoreRef
+from exporter.kube.resources import (
+    CLUSTERSECRETSTORES,
+    EXTERNALSECRETS,
+    PUSHSECRETS,
+    SECRETS,
+    SECRETSTORES,
+    SERVICEACCOUNTS,
+)
 
 Readable = Callable[[str, str], bool]
+
+EVENT_SLACK = 10.0
+"""Seconds by which ESO's Event may be older than the transition of Ready that it belongs to: both come from one reconcile,
+but with different clocks and rounding."""
 
 
 class View:
@@ -27,7 +38,6 @@ class View:
         self.settings = settings
         self.readable = readable
         self._vault_name = vault_name
-        self._errors: Mapping[tuple[str, str], str] = {}
 
     def store(self, ref: StoreRef) -> Store | None:
         """The store, None when it does not exist."""
@@ -61,6 +71,26 @@ class View:
         """How many ExternalSecrets read from the store, by state."""
         return self._inventory.user_states(ref)
 
+    def use_readable(self, ref: StoreRef) -> bool:
+        """Whether everything that may use the store is known: anywhere, for a ClusterSecretStore."""
+        return self.readable(EXTERNALSECRETS, ref.namespace) and self.readable(PUSHSECRETS, ref.namespace)
+
+    def pushed_to(self, ref: StoreRef) -> bool:
+        """Whether some PushSecret writes to the store."""
+        return self._inventory.pushed_to(ref)
+
+    def account(self, namespace: str, name: str) -> ServiceAccount | None:
+        """The ServiceAccount's record."""
+        return self._inventory.serviceaccounts.get(namespace, name)
+
+    def accounts_readable(self, namespace: str) -> bool:
+        """Whether every ServiceAccount of the namespace is known."""
+        return self.readable(SERVICEACCOUNTS, namespace)
+
+    def operator_deployments(self, namespace: str, component: str) -> Sequence[OperatorDeployment]:
+        """The Deployments of one component of ESO."""
+        return self._inventory.operator_deployments(namespace, component)
+
     def vault(self, ref: StoreRef | None) -> str:
         """The logical name of the Vault behind a store, "" for another provider or an unknown store."""
         store = self._inventory.store(ref) if ref is not None else None
@@ -71,6 +101,11 @@ class View:
         record = self._inventory.namespaces.get("", namespace)
         return record.owner if record is not None else ""
 
-    def error_of(self, namespace: str, name: str) -> str:
-        """The class of the newest Warning Event of an ExternalSecret, "" when no Event tells."""
-        return self._errors.get((namespace, name), "")
+    def error_of(self, record: ExternalSecret) -> str:
+        """The class of the newest Warning Event of the present outage of an ExternalSecret, "" when no Event tells."""
+        failure = self._inventory.failures.get(record.namespace, record.name)
+        if failure is None or failure.uid != record.uid:
+            return ""
+        if record.transition is not None and failure.time < record.transition - EVENT_SLACK:
+            return ""
+        return failure.error

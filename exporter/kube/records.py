@@ -22,6 +22,18 @@ class StoreRef(NamedTuple):
     name: str
 
 
+class GeneratorRef(NamedTuple):
+    """Identity of a generator: `kind` VaultDynamicSecret or ClusterGenerator; `namespace` is "" for the latter."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+Source = StoreRef | GeneratorRef
+"""What an ExternalSecret reads from, and what may name the Secrets by which it is logged in."""
+
+
 class SecretRef(NamedTuple):
     """A Secret or ServiceAccount that something names. `namespace` "" means the one of whoever uses the store."""
 
@@ -32,7 +44,8 @@ class SecretRef(NamedTuple):
 class ExternalSecret(msgspec.Struct, frozen=True, gc=False):
     """An ExternalSecret.
 
-    `store` is that of spec.secretStoreRef, else the only one its items name; `stores` are all it reads from.
+    `store` is that of spec.secretStoreRef, else the only one its items name; `stores` are all it reads from;
+    `generators` those of its generators that have Secrets of their own (see `GeneratorRef`).
     `target` is "" for a target that is no Secret. `promised` are the keys the spec names; `promised_all` tells whether
     these are all it writes. `applied` tells whether the current spec, labels and annotations are what ESO last applied
     (None: never synced). `detail` is the class of the Ready message (`eso.conditions`). `uid` is a 64-bit hash.
@@ -45,6 +58,7 @@ class ExternalSecret(msgspec.Struct, frozen=True, gc=False):
     deleting: float | None
     store: StoreRef | None
     stores: tuple[StoreRef, ...]
+    generators: tuple[GeneratorRef, ...]
     target: str
     refresh_policy: str
     interval: float
@@ -98,6 +112,92 @@ class Store(msgspec.Struct, frozen=True, gc=False):
     def ref(self) -> StoreRef:
         """The identity ExternalSecrets name it by."""
         return StoreRef(self.kind, self.namespace, self.name)
+
+
+class Generator(msgspec.Struct, frozen=True, gc=False):
+    """A VaultDynamicSecret or ClusterGenerator (`namespace` "" for the latter): only the Secrets its spec names."""
+
+    namespace: str
+    name: str
+    kind: str
+    secrets: tuple[SecretRef, ...]
+
+    @property
+    def ref(self) -> GeneratorRef:
+        """The identity ExternalSecrets name it by."""
+        return GeneratorRef(self.kind, self.namespace, self.name)
+
+
+class PushSecret(msgspec.Struct, frozen=True, gc=False):
+    """A PushSecret. `stores` are those it names and those its status says it pushed to (a selector names none itself).
+
+    `error` is the class of the Ready message while it says False ("" otherwise).
+    """
+
+    namespace: str
+    name: str
+    created: float
+    deleting: float | None
+    stores: tuple[StoreRef, ...]
+    interval: float
+    status: str
+    reason: str
+    error: str
+    transition: float | None
+    refreshed: float | None
+
+
+class Spread(msgspec.Struct, frozen=True, gc=False):
+    """A ClusterExternalSecret or ClusterPushSecret: one object that ESO spreads over namespaces (`namespace` is "").
+
+    `provisioned` and `failed` are numbers of namespaces; `failed_in` the first of the failed ones by name. Its status has
+    no times.
+    """
+
+    namespace: str
+    name: str
+    created: float
+    deleting: float | None
+    status: str
+    provisioned: int
+    failed: int
+    failed_in: tuple[str, ...]
+
+
+class Failure(msgspec.Struct, frozen=True, gc=False):
+    """The newest Warning Event of an ExternalSecret: `name` and `uid` (hashed) are the ExternalSecret's, not the Event's.
+
+    `error` is the class of its message (`eso.errors`), `time` when it was last seen.
+    """
+
+    namespace: str
+    name: str
+    uid: int
+    error: str
+    time: float
+
+
+class ServiceAccount(msgspec.Struct, frozen=True, gc=False):
+    """A ServiceAccount: that it exists."""
+
+    namespace: str
+    name: str
+
+
+class OperatorDeployment(msgspec.Struct, frozen=True, gc=False):
+    """A Deployment of ESO itself. `component` is controller, webhook or cert-controller.
+
+    `unavailable_since` is the transition time of its condition Available=False. `version` is "" when neither the image's
+    tag nor the label tells one.
+    """
+
+    namespace: str
+    name: str
+    component: str
+    desired: int
+    ready: int
+    unavailable_since: float | None
+    version: str
 
 
 class Namespace(msgspec.Struct, frozen=True, gc=False):

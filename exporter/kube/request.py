@@ -57,6 +57,7 @@ class Request(NamedTuple):
             query["includeObject"] = "Metadata"  # never "Object", which would send the values
         if self.resource.field_selector:
             query["fieldSelector"] = self.resource.field_selector
-        if self.label_selector:
-            query["labelSelector"] = self.label_selector
+        labels = ",".join(filter(None, (self.resource.label_selector, self.label_selector)))
+        if labels:
+            query["labelSelector"] = labels
         return query

@@ -66,6 +66,8 @@ class Watcher:
             for resource in self._resources:
                 if resource.name == "namespaces" and narrowed:
                     self._start_namespaces(resource)
+                elif resource.only_in:
+                    self._start(resource, resource.only_in)
                 elif not (resource.namespaced and narrowed):
                     self._start(resource, CLUSTER)
             for namespace in self._settings.namespaces:
@@ -103,7 +105,8 @@ class Watcher:
             came, went = wanted - self._scopes, self._scopes - wanted
             for namespace in sorted(came):
                 self._start_scope(namespace)
-            for key in [key for key in self._reflectors if key[1] in went]:
+            elsewhere = {(resource.name, resource.only_in) for resource in self._resources if resource.only_in}
+            for key in [key for key in self._reflectors if key[1] in went and key not in elsewhere]:
                 reflector = self._reflectors.pop(key)
                 reflector.stop(forget=True)
                 self._retired[key] = reflector
@@ -114,7 +117,7 @@ class Watcher:
     def _start_scope(self, namespace: str) -> None:
         self._scopes.add(namespace)
         for resource in self._resources:
-            if resource.namespaced:
+            if resource.namespaced and not resource.only_in:
                 self._start(resource, namespace)
 
     def _start_namespaces(self, resource: Resource) -> None:

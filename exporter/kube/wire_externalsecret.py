@@ -11,7 +11,7 @@ from exporter.eso.conditions import read_ready
 from exporter.eso.identity import is_synced_resource_version
 from exporter.eso.schedule import SyncWindow, SyncWindows
 from exporter.eso.times import parse_duration, parse_time
-from exporter.kube.records import ExternalSecret, StoreRef, uid_hash
+from exporter.kube.records import ExternalSecret, GeneratorRef, StoreRef, uid_hash
 from exporter.kube.wire import ConditionWire, Meta, OwnerKeys, Shared, created
 
 DEFAULT_INTERVAL = 3600.0
@@ -23,9 +23,14 @@ class _StoreRef(msgspec.Struct, gc=False):
     kind: str = ""
 
 
+class _GeneratorRef(msgspec.Struct, gc=False):
+    kind: str = ""
+    name: str = ""
+
+
 class _SourceRef(msgspec.Struct, gc=False):
     storeRef: _StoreRef | None = None
-    generatorRef: msgspec.Raw | None = None
+    generatorRef: _GeneratorRef | None = None
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -121,6 +126,7 @@ def converter(owner_keys: OwnerKeys) -> Callable[[ExternalSecretWire, object], E
             deleting=parse_time(meta.deletionTimestamp),
             store=shared(_primary(spec, stores, namespace)),
             stores=shared(stores),
+            generators=shared(_generators(spec, namespace)),
             target=(meta.name if not target.name or target.name == meta.name else target.name) if is_secret else "",
             refresh_policy=sys.intern(spec.refreshPolicy),
             interval=shared(DEFAULT_INTERVAL if interval is None else interval),
@@ -168,6 +174,17 @@ def _stores(spec: _Spec, namespace: str) -> tuple[StoreRef, ...]:
         own = source.storeRef if source is not None and source.storeRef and source.storeRef.name else default
         if own is not None:
             found[_ref(own, namespace)] = None
+    return tuple(found)
+
+
+def _generators(spec: _Spec, namespace: str) -> tuple[GeneratorRef, ...]:
+    """The generators it uses that name Secrets of their own; others (Password, UUID, …) concern nobody."""
+    found: dict[GeneratorRef, None] = {}
+    for item in spec.dataFrom or ():
+        ref = item.sourceRef.generatorRef if item.sourceRef is not None else None
+        if ref is not None and ref.name and ref.kind in ("ClusterGenerator", "VaultDynamicSecret"):
+            own = "" if ref.kind == "ClusterGenerator" else namespace
+            found[GeneratorRef(sys.intern(ref.kind), own, sys.intern(ref.name))] = None
     return tuple(found)
 
 

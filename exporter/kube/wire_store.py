@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from exporter.eso.conditions import read_ready
 from exporter.eso.times import parse_time
 from exporter.kube.records import SecretRef, Store
+from exporter.kube.references import references
 from exporter.kube.wire import ConditionWire, Meta, OwnerKeys, created
 
 _VAULT_PROVIDERS = {"vault": "vault", "openBao": "openbao"}
@@ -59,7 +60,7 @@ def converter(kind: str, owner_keys: OwnerKeys) -> Callable[[StoreWire, object],
         ready = read_ready((wire.status.conditions if wire.status else None) or ())
         key, provider = _provider(spec)
         vault = provider if key in _VAULT_PROVIDERS else {}
-        refs = list(_references(provider))
+        refs = list(references(provider))
         own = sys.intern(meta.namespace)
         secrets = tuple(sorted({_resolve(ref, own) for kind_, ref in refs if kind_ == "Secret"}))
         accounts = tuple(sorted({_resolve(ref, own) for kind_, ref in refs if kind_ == "ServiceAccount"}))
@@ -118,29 +119,6 @@ def _pem(bundle: object) -> bytes:
         return base64.b64decode(bundle, validate=False)
     except (binascii.Error, ValueError):
         return b""
-
-
-def _references(node: object, depth: int = 0) -> Iterator[tuple[str, SecretRef]]:
-    """Every Secret and ServiceAccount that a provider's spec names, wherever it stands (reference §3.3, rule 6).
-
-    A Secret reference is an object with `name` and `key` (a caProvider counts only with type Secret); a ServiceAccount
-    is what stands under `serviceAccountRef`.
-    """
-    if depth > 12:
-        return
-    if isinstance(node, dict):
-        name, namespace = node.get("name"), node.get("namespace")
-        if isinstance(name, str) and name and isinstance(node.get("key"), str) and node.get("type") != "ConfigMap":
-            yield "Secret", SecretRef(namespace if isinstance(namespace, str) else "", name)
-        for key, value in node.items():
-            if key == "serviceAccountRef" and isinstance(value, dict) and isinstance(value.get("name"), str):
-                where = value.get("namespace")
-                yield "ServiceAccount", SecretRef(where if isinstance(where, str) else "", value["name"])
-            else:
-                yield from _references(value, depth + 1)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _references(value, depth + 1)
 
 
 def _resolve(ref: SecretRef, own_namespace: str) -> SecretRef:

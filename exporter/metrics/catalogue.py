@@ -198,6 +198,95 @@ _STORES = (
     ),
 )
 
+_CLUSTER = ("namespace", "name")
+_COMPONENT = ("namespace", "component")
+
+
+def _spread(kind: str, what: str) -> tuple[FamilySpec, ...]:
+    """The three families of what ESO spreads over namespaces; `namespace` is printed empty."""
+    chapter = "Other ESO kinds"
+    return (
+        _f(
+            chapter,
+            f"eso_{kind}_ready",
+            _CLUSTER,
+            f"1 only when ESO says the {what} is Ready=True; this tells nothing of the objects it made.",
+            merge="min",
+            per=what,
+        ),
+        _f(
+            chapter,
+            f"eso_{kind}_namespaces",
+            (*_CLUSTER, "state"),
+            f"In how many namespaces ESO has made the {what}'s object, and in how many it failed: provisioned, failed.",
+            per=f"{what}, 2",
+        ),
+        _f(
+            chapter,
+            f"eso_{kind}_problem",
+            (*_CLUSTER, "problem"),
+            f"A present problem of a {what}. Always 1.",
+            per="present problem",
+        ),
+    )
+
+
+_OTHER_KINDS = (
+    *_spread("clusterexternalsecret", "ClusterExternalSecret"),
+    _f(
+        "Other ESO kinds",
+        "eso_pushsecret_ready",
+        _ES,
+        "1 only when ESO says the PushSecret is Ready=True.",
+        merge="min",
+        per="PushSecret",
+    ),
+    _f(
+        "Other ESO kinds",
+        "eso_pushsecret_last_sync_timestamp_seconds",
+        _ES,
+        "When ESO last pushed it with success; absent if it never did.",
+        unit=_UNIX,
+        per="PushSecret",
+    ),
+    _f(
+        "Other ESO kinds",
+        "eso_pushsecret_store_info",
+        (*_ES, *_S),
+        "A store that a PushSecret writes to; one series for each. Always 1.",
+        per="PushSecret and store",
+    ),
+    _f(
+        "Other ESO kinds",
+        "eso_pushsecret_problem",
+        (*_ES, "problem"),
+        "A present problem of a PushSecret. Always 1.",
+        per="present problem",
+    ),
+    *_spread("clusterpushsecret", "ClusterPushSecret"),
+    _f(
+        "Operator",
+        "eso_operator_info",
+        ("namespace", "version"),
+        "The version of ESO's controller, by the tag of its image or the label of its Deployment. Always 1.",
+        per="ESO",
+    ),
+    _f(
+        "Operator",
+        "eso_operator_replicas",
+        (*_COMPONENT, "state"),
+        "Replicas of a part of ESO (controller, webhook, cert-controller), by state: desired, ready.",
+        per="component, 2",
+    ),
+    _f(
+        "Operator",
+        "eso_operator_problem",
+        (*_COMPONENT, "problem"),
+        "A present problem of a part of ESO. Always 1.",
+        per="present problem",
+    ),
+)
+
 _PROBLEMS = (
     _f(
         "Problems",
@@ -387,7 +476,7 @@ _OWN = (
        "How long one round of judging and rendering what changed took.", unit=_SECONDS, type_="histogram", merge="sum"),
 )  # fmt: skip
 
-FAMILIES: tuple[FamilySpec, ...] = (*_EXTERNALSECRET, *_STORES, *_PROBLEMS, *_SECRETS, *_VAULT, *_OWN)
+FAMILIES: tuple[FamilySpec, ...] = (*_EXTERNALSECRET, *_STORES, *_OTHER_KINDS, *_PROBLEMS, *_SECRETS, *_VAULT, *_OWN)
 
 _BY_NAME = {spec.name: spec for spec in FAMILIES}
 

@@ -1,8 +1,11 @@
-"""From the catalogue to what the exposition needs: families, and the label bytes that many lines share."""
+"""From the catalogue to what the exposition needs: families, their lines, and the label bytes that many lines share."""
 
 from __future__ import annotations
 
-from exporter.exposition.families import Family, escape
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from exporter.exposition.families import Family, escape, number
 from exporter.kube.records import StoreRef
 from exporter.metrics.catalogue import spec
 
@@ -23,6 +26,27 @@ def store_labels(ref: StoreRef | None, vault: str) -> bytes:
         escape(ref.name),
         escape(vault),
     )
+
+
+J = TypeVar("J")
+Samples = Callable[[J], Iterable[tuple[bytes, float]]]
+"""An object's samples of one family: (further labels, each with a comma before it; value)."""
+
+
+def lines(name: str, ident: Callable[[J], bytes], samples: Samples[J]) -> Callable[[Iterable[J]], bytes]:
+    """Renders a family of a kind of which there are few objects: `ident` gives the labels that identify one."""
+    prefix = name.encode()
+
+    def render(facts: Iterable[J]) -> bytes:
+        return b"".join(
+            [
+                b"%b{%b%b} %b\n" % (prefix, ident(f), further, number(int(value)))
+                for f in facts
+                for further, value in samples(f)
+            ]
+        )
+
+    return render
 
 
 def seconds(value: float) -> bytes:

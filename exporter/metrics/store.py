@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from exporter.exposition.families import Column, Group, escape
+from exporter.judge.findings import Problem
 from exporter.judge.store import StoreJudgement
 from exporter.metrics.families import family, store_labels
 from exporter.metrics.problems import since_column
@@ -17,6 +18,11 @@ class StoreFacts(msgspec.Struct, frozen=True, gc=False):
 
     ident: bytes
     judgement: StoreJudgement
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The present ones."""
+        return self.judgement.problems
 
 
 def facts(judgement: StoreJudgement) -> StoreFacts:
