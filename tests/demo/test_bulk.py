@@ -106,6 +106,26 @@ def test_churn(filled: tuple[SimulatedCluster, Bulk]) -> None:
     assert cluster.versions.current == before
 
 
+def test_values_are_filling_of_the_asked_size_and_only_in_the_plain_form() -> None:
+    with SimulatedCluster() as cluster:
+        Bulk(cluster, 1, 2, targets=1, manual=1, failing=0, value_bytes=50).fill()
+        plain = get(cluster.url, "/api/v1/secrets").json["items"]
+        assert {value for item in plain for value in item["data"].values()} == {"x" * 50}
+        assert b"x" * 50 not in get(cluster.url, "/api/v1/secrets", TABLE).body
+
+
+def test_a_list_under_churn_shows_one_moment(filled: tuple[SimulatedCluster, Bulk]) -> None:
+    cluster, bulk = filled
+    page = get(cluster.url, "/api/v1/secrets?limit=40", METADATA_LIST).json
+    version, found = int(page["metadata"]["resourceVersion"]), page["items"]
+    while token := page["metadata"].get("continue"):
+        bulk.change("secrets", 30)
+        page = get(cluster.url, f"/api/v1/secrets?limit=40&continue={token}", METADATA_LIST).json
+        found += page["items"]
+    assert len(found) == 100
+    assert all(int(item["metadata"]["resourceVersion"]) <= version for item in found)
+
+
 def test_too_much_is_refused() -> None:
     with pytest.raises(ValueError, match="more targets and manual"):
         Bulk(SimulatedCluster(), 10, 10, targets=8, manual=8)

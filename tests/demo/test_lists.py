@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from exporter.demo import objects, workloads
 from exporter.demo.cluster import SimulatedCluster
+from exporter.demo.entries import age_text
 from exporter.demo.faults import NoTable
+from exporter.demo.fields import stamp
 from tests.demo.client import METADATA, METADATA_LIST, TABLE, get
 
 
@@ -169,15 +173,9 @@ def test_big_lists_are_gzipped_for_those_who_accept_it(cluster: SimulatedCluster
     packed = get(cluster.url, "/api/v1/namespaces/big/secrets", TABLE, Accept_Encoding="gzip")
     assert "content-encoding" not in plain.headers
     assert packed.headers["content-encoding"] == "gzip"
-    assert names(plain.json) == [row["cells"][0] for row in _json(gzip.decompress(packed.body))["rows"]]
+    assert names(plain.json) == [row["cells"][0] for row in json.loads(gzip.decompress(packed.body))["rows"]]
     small = get(cluster.url, "/api/v1/namespaces/shop/secrets", TABLE, Accept_Encoding="gzip")
     assert "content-encoding" not in small.headers
-
-
-def _json(data: bytes) -> Any:
-    import json
-
-    return json.loads(data)
 
 
 def test_custom_resources_keep_kind_and_version_in_lists(cluster: SimulatedCluster) -> None:
@@ -213,6 +211,32 @@ def test_the_old_version_is_served_when_asked_for() -> None:
         assert page["items"][0]["apiVersion"] == "external-secrets.io/v1beta1"
 
 
+def test_events_are_selected_by_type_reason_and_what_they_are_about(cluster: SimulatedCluster) -> None:
+    es = cluster.apply(objects.external_secret("shop", "db"))
+    for kind, reason in (("Warning", "UpdateFailed"), ("Normal", "Updated")):
+        cluster.apply(workloads.event(es, kind, reason, "told", 1_790_000_000))
+    found = {
+        selector: [
+            item["reason"] for item in get(cluster.url, f"/api/v1/events?fieldSelector={selector}").json["items"]
+        ]
+        for selector in ("type%3DWarning", "reason%3DUpdated", "source%3Dexternal-secrets", "involvedObject.name%3Dx")
+    }
+    assert found == {
+        "type%3DWarning": ["UpdateFailed"],
+        "reason%3DUpdated": ["Updated"],
+        "source%3Dexternal-secrets": ["UpdateFailed", "Updated"],
+        "involvedObject.name%3Dx": [],
+    }
+
+
+def test_ages_are_told_as_kubectl_tells_them(cluster: SimulatedCluster) -> None:
+    now = 2_000_000_000.0
+    told = {0: "0s", 119: "119s", 150: "2m30s", 600: "10m", 7200: "120m", 4 * 3600 + 60: "4h1m", 30 * 3600: "30h"}
+    told |= {4 * 86400: "4d", 4 * 86400 + 3600: "4d1h", 100 * 86400: "100d", 3 * 365 * 86400: "3y", -60: "<invalid>"}
+    assert {ago: age_text(stamp(now - ago), now) for ago in told} == told
+    assert age_text(None, now) == "<unknown>"
+
+
 def test_writes_and_unknown_tokens_are_refused() -> None:
     with SimulatedCluster(tokens=["right"]) as cluster:
         assert get(cluster.url, "/api/v1/secrets").status == 401
@@ -240,3 +264,42 @@ def test_discovery_follows_what_is_installed(cluster: SimulatedCluster) -> None:
     cluster.install("externalsecrets")
     assert get(cluster.url, "/apis/external-secrets.io/v1/externalsecrets").json["items"] == []
     assert get(cluster.url, "/apis/external-secrets.io/v1/secretstores").status == 404
+
+
+def test_a_single_object_in_every_form(cluster: SimulatedCluster) -> None:
+    path = "/api/v1/namespaces/shop/secrets/s1"
+    assert list(get(cluster.url, path).json)[:2] == ["kind", "apiVersion"]
+    assert get(cluster.url, path, METADATA).json["kind"] == "PartialObjectMetadata"
+    assert get(cluster.url, path, TABLE).json["rows"][0]["cells"][0] == "s1"
+    assert get(cluster.url, path, METADATA_LIST).status == 406
+    missing = get(cluster.url, "/api/v1/namespaces/shop/secrets/none", METADATA)
+    assert (missing.status, missing.json["reason"], missing.json["details"]["name"]) == (404, "NotFound", "none")
+    assert [request.path for request in cluster.requests][-1] == "/api/v1/namespaces/shop/secrets/none"
+
+
+def test_an_exact_version_is_served_as_long_as_history_reaches(cluster: SimulatedCluster) -> None:
+    then = cluster.versions.current
+    cluster.delete("secrets", "shop", "s0")
+    path = f"/api/v1/namespaces/shop/secrets?resourceVersionMatch=Exact&resourceVersion={then}"
+    assert names(get(cluster.url, path, METADATA_LIST).json)[0] == "s0"
+    cluster.compact("secrets")
+    assert get(cluster.url, path, METADATA_LIST).status == 410
+    token = "bm90IGpzb24"
+    assert get(cluster.url, f"/api/v1/secrets?continue={token}", METADATA_LIST).json["reason"] == "BadRequest"
+
+
+def test_health_paths_and_aliases_of_kinds(cluster: SimulatedCluster) -> None:
+    assert [get(cluster.url, path).body for path in ("/healthz", "/livez", "/readyz")] == [b"ok"] * 3
+    assert cluster.get("Secret", "shop", "s1") == cluster.get("secrets", "shop", "s1")
+    definition = cluster.get("customresourcedefinitions", "", "externalsecrets.external-secrets.io")
+    assert definition
+    assert definition["spec"]["names"]["kind"] == "ExternalSecret"
+
+
+def test_a_deleted_namespace_takes_everything_along(cluster: SimulatedCluster) -> None:
+    cluster.apply(workloads.namespace("shop"))
+    cluster.apply(objects.external_secret("shop", "db"))
+    cluster.delete_namespace("shop")
+    assert cluster.get("namespaces", "", "shop") is None
+    assert cluster.objects("externalsecrets") == []
+    assert [one["metadata"]["namespace"] for one in cluster.objects("secrets")] == ["shop-b"]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from exporter.demo import objects
+from exporter.demo import objects, workloads
 from exporter.demo.cluster import SimulatedCluster
 from exporter.demo.fields import field_manager, object_hash, synced_version
 
@@ -113,3 +113,28 @@ def test_a_synced_external_secret_agrees_with_itself() -> None:
     assert failed["status"]["refreshTime"] is None
     assert "syncedResourceVersion" not in failed["status"]
     assert "status" not in objects.external_secret("shop", "db")
+
+
+def test_what_other_controllers_leave() -> None:
+    release = objects.helm_release("shop", "web", revision=3)
+    assert (release["metadata"]["name"], release["type"]) == ("sh.helm.release.v1.web.v3", "helm.sh/release.v1")
+    chart = objects.helm_secret("shop", "web-tls", ["tls.crt"], "web")
+    assert chart["metadata"]["annotations"]["meta.helm.sh/release-name"] == "web"
+    token = objects.token_secret("shop", "robot")
+    assert token["type"] == "kubernetes.io/service-account-token"
+    assert token["metadata"]["annotations"]["kubernetes.io/service-account.name"] == "robot"
+    store = objects.secret_store("shop", "own", objects.vault_provider("http://v", None, "v1"), controller="other")
+    assert (store["metadata"]["namespace"], store["spec"]["controller"]) == ("shop", "other")
+    assert "path" not in store["spec"]["provider"]["vault"]
+
+
+def test_a_deployment_names_the_secrets_it_reads() -> None:
+    made = workloads.deployment(
+        "shop", "api", replicas=2, ready=1, env_from=["a"], env={"X": ("b", "key")}, volumes=["c"]
+    )
+    pod = made["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["envFrom"][0]["secretRef"]["name"] == "a"
+    assert container["env"][0]["valueFrom"]["secretKeyRef"] == {"name": "b", "key": "key"}
+    assert pod["volumes"][0]["secret"]["secretName"] == "c"
+    assert made["status"]["conditions"][0]["status"] == "False"
