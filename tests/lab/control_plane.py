@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class AuditEvent:
     name: str
     code: int
     agent: str
+    at: float  # when the request came in, Unix seconds
 
 
 class Etcd(Process):
@@ -203,4 +205,5 @@ def _audit_event(line: dict[str, Any]) -> AuditEvent:
         name=reference.get("name", ""),
         code=line.get("responseStatus", {}).get("code", 0),
         agent=line.get("userAgent", ""),
+        at=datetime.datetime.fromisoformat(line["requestReceivedTimestamp"]).timestamp(),
     )

@@ -6,7 +6,7 @@ import datetime
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.lab import keybuzz
@@ -17,6 +17,7 @@ from tests.lab.monitoring import Prometheus
 from tests.lab.openbao import OpenBao
 from tests.lab.proxy import RecordingProxy
 from tests.lab.servers import Lab
+from tests.lab.waiting import wait_until
 
 JOB = "vault-eso-exporter"
 SETTINGS = {"judge": {"overdue_factor": 1, "overdue_grace": "3s"}}
@@ -37,6 +38,7 @@ class Story:
     to_kubernetes: RecordingProxy
     to_vault: RecordingProxy
     begun: float
+    api_outages: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def cluster(self) -> Cluster:
@@ -107,9 +109,14 @@ def assert_synced_as_the_objects_say(story: Story) -> None:
 
 def assert_step_down(prometheus: Prometheus, begun: float) -> None:
     """Prometheus saw the manual Secrets go from three to none, and never more of them on the way."""
-    [total] = prometheus.query_range("sum(eso_manual_secrets)", begun)
-    values = [value for _, value in total.points]
-    assert (values[0], values[-1]) == (3, 0)
+
+    def ended() -> list[float] | None:
+        [total] = prometheus.query_range("sum(eso_manual_secrets)", begun)
+        values = [value for _, value in total.points]
+        return values if values[-1] == 0 else None
+
+    values = wait_until("the range of the sum ends with 0", ended)
+    assert values[0] == 3
     assert values == sorted(values, reverse=True)
 
 

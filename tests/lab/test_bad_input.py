@@ -81,7 +81,7 @@ def test_without_the_right_to_secrets_the_other_families_work(
 def test_the_operators_crds_may_come_later(bare_cluster: BareCluster, exporter: Start, tmp_path: Path) -> None:
     cluster = bare_cluster.cluster
     install_rbac(cluster)
-    cluster.apply(objects.secret("default", "by-hand", {"key": "value"}))
+    cluster.create(objects.secret("default", "by-hand", {"key": "value"}), manager="kubectl-create")
     started = exporter(cluster.service_account_kubeconfig(tmp_path / "kubeconfig", NAMESPACE, ACCOUNT))
 
     started.spawn()

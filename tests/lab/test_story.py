@@ -276,10 +276,11 @@ def test_step_8_a_restart_of_the_api_server_leaves_no_gap(story: Story) -> None:
     apiserver.stop()
     time.sleep(5)  # the length of the outage: several scrapes fall into it
     apiserver.start()
+    story.api_outages.append((begun, time.time()))
     wait_same_series(story, before)
 
     # It goes on with what comes after: the watches are open again, without the exporter having been restarted.
-    cluster.apply(objects.secret("keybuzz-ai", "after-the-outage", {"key": PLANTED}))
+    cluster.create(objects.secret("keybuzz-ai", "after-the-outage", {"key": PLANTED}), manager="kubectl-create")
     prometheus.wait_for('eso_manual_secret_info{secret="after-the-outage"}', timeout=90)
     cluster.delete(objects.reference("v1", "Secret", "after-the-outage", "keybuzz-ai"))
     prometheus.wait_absent('eso_manual_secret_info{secret="after-the-outage"}')
@@ -302,7 +303,9 @@ def test_step_9_the_audit_log_holds_only_lists_and_watches_of_what_the_role_gran
     assert {("", "secrets"), ("", "namespaces"), ("external-secrets.io", "externalsecrets")} <= asked
     assert {event.verb for event in other} <= {"get"}
     assert all(event.uri.startswith(("/version", "/api")) for event in other), {event.uri for event in other}
-    assert {event.code for event in events} <= {200, 410, 429, 500, 503, 504, 0}, "nothing was asked in vain"
+    # Nothing was asked in vain, but of an API server that was just starting: its authorizer knows no role at first.
+    steady = [one for one in events if not any(begun <= one.at <= ended for begun, ended in story.api_outages)]
+    assert {event.code for event in steady} <= {200, 410}
 
 
 def test_step_9_secrets_are_asked_for_in_no_form_that_holds_values(story: Story) -> None:
@@ -345,7 +348,7 @@ def test_step_9_no_planted_value_is_in_anything_that_the_exporter_says(story: St
         "what Prometheus holds": str(story.prometheus.query('{__name__=~".+"}').samples),
     }
 
-    assert '"level":"debug"' in said["log"].replace(" ", "")  # or nothing is proven
+    assert all("in sync" in said[name] for name in ("log", "the witness's log"))  # or nothing is proven
     assert "eso_externalsecret_ready" in said["/metrics"]
     assert [name for name, text in said.items() for mark in marks if mark in text] == []
     for name in ("log", "the witness's log"):
