@@ -131,11 +131,11 @@ def eventually(condition: Callable[[], object], what: str = "", timeout: float =
 
 
 class Watched:
-    """A watcher over a simulated cluster, with a dict sink per resource."""
+    """A watcher over a simulated cluster (or what a kubeconfig names), with a dict sink per resource."""
 
     def __init__(
         self,
-        cluster: SimulatedCluster,
+        cluster: SimulatedCluster | Path,
         folder: Path,
         watched: Sequence[Resource] | None = None,
         *,
@@ -145,7 +145,9 @@ class Watched:
         namespace_record: Callable[[str], Any] | None = None,
         **settings: Any,
     ) -> None:
-        kubeconfig = cluster.write_kubeconfig(folder / "kubeconfig", token=token, token_file=token_file)
+        kubeconfig = cluster
+        if isinstance(cluster, SimulatedCluster):
+            kubeconfig = cluster.write_kubeconfig(folder / "kubeconfig", token=token, token_file=token_file)
         self.settings = KubernetesSettings(kubeconfig=str(kubeconfig), **{"watch_timeout": 1.0, **settings})
         self.resources = tuple(watched if watched is not None else resources(Settings()))
         self.sinks = {resource.name: DictSink() for resource in self.resources}
