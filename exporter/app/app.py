@@ -17,10 +17,12 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from exporter import log as logs
 from exporter.app.judging import Judging
 from exporter.app.refresher import Refresher
 from exporter.app.state import object_counts, page_status
 from exporter.app.vaults import Vaults
+from exporter.config.options import REVISION_VARIABLE
 from exporter.config.reload import Reloader, ReloadState
 from exporter.config.settings import Settings
 from exporter.exposition.families import Exposition
@@ -38,9 +40,6 @@ from exporter.web.server import WebServer
 
 log = structlog.stdlib.get_logger(__name__)
 
-REVISION_VARIABLE = "VAULT_ESO_EXPORTER_REVISION"
-"""Environment variable with the source revision of a build, for eso_exporter_build_info."""
-
 
 class HasAlive(Protocol):
     """A thread that must live."""
@@ -51,7 +50,7 @@ class HasAlive(Protocol):
 class App:
     """One running exporter.
 
-    `reload_source` reads the configuration anew for POST /-/reload and raises ConfigError; without it that route says
+    `reload_source` reads the configuration anew for `reload_now` and raises ConfigError; without it POST /-/reload says
     that there is nothing to reload. Raises ConfigError for settings that cannot work, before anything is started.
     """
 
@@ -59,7 +58,7 @@ class App:
         check(settings.vault)
         self.settings = settings
         self.config_reloads = ReloadState()
-        self._reload_source = reload_source
+        self._reloader = Reloader(reload_source, self.reload, self.config_reloads) if reload_source else None
         self._reload_lock = threading.Lock()
         self._watched: list[HasAlive] = []
         self._stopped = threading.Event()
@@ -159,7 +158,15 @@ class App:
             for name in ("web", "metrics"):
                 if getattr(old, name) != getattr(settings, name):
                     log.warning("settings changed that need a restart", section=name)
+            if old.log != settings.log:
+                logs.setup(settings.log)
             self.settings = settings
+
+    def reload_now(self, reason: str = "POST /-/reload") -> str:
+        """Reads the configuration anew and takes it over; returns "" or the sentence that tells why the old one stays."""
+        if self._reloader is None:
+            return "there is no configuration to reload: it was not started with one"
+        return self._reloader(reason)
 
     def stop(self, grace: float = 5.0) -> None:
         """Ends everything: scrapes under way are finished first."""
@@ -178,7 +185,7 @@ class App:
             **health_routes(
                 healthy=self.healthy,
                 ready=self.ready,
-                reload=self._reload_now if self.settings.web.enable_reload else None,
+                reload=self.reload_now if self.settings.web.enable_reload else None,
             ),
         }
 
@@ -201,9 +208,3 @@ class App:
             lambda: None,
             wire_namespace.assumed,
         )
-
-    def _reload_now(self) -> str:
-        """Reads the configuration anew, for POST /-/reload; returns "" or the sentence that tells what is wrong."""
-        if self._reload_source is None:
-            return "there is no configuration to reload: it was not started with one"
-        return Reloader(self._reload_source, self.reload, self.config_reloads)("POST /-/reload")

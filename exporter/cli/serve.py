@@ -14,8 +14,9 @@ from exporter.app import App
 from exporter.cli.flags import SettingsCommand, given, settings_flags
 from exporter.cli.signals import Event, events
 from exporter.config.load import resolve
-from exporter.config.reload import ConfigWatcher, Reloader, watched_files
+from exporter.config.reload import ConfigWatcher, watched_files
 from exporter.config.settings import Settings
+from exporter.config.show import not_default
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -38,12 +39,10 @@ def command(**parameters: Any) -> None:
 
     resolved = resolve(flags, os.environ)
     logs.setup(resolved.settings.log)
+    for name, (value, origin) in not_default(resolved).items():
+        log.debug("setting", name=name, value=value, origin=origin)
     with events() as queue:
         app = App(resolved.settings, reload_source=source)
-
-        def apply(settings: Settings) -> None:
-            app.reload(settings)
-            logs.setup(settings.log)
 
         watcher = ConfigWatcher(
             lambda: watched_files(app.settings, resolved.file), changed=lambda: queue.put(Event.RELOAD)
@@ -52,15 +51,15 @@ def command(**parameters: Any) -> None:
         watcher.start()
         try:
             app.start()
-            follow(queue, Reloader(source, apply, app.config_reloads))
+            follow(queue, app)
             log.info("stopping")
         finally:
             watcher.stop()
             app.stop(GRACE_SECONDS)
 
 
-def follow(queue: SimpleQueue[Event], reload: Reloader) -> None:
+def follow(queue: SimpleQueue[Event], app: App) -> None:
     """Do what the events ask for, one by one, until one says to stop."""
     while (event := queue.get()) is not Event.STOP:
         if event is Event.RELOAD:
-            reload("signal or changed file")
+            app.reload_now("signal or changed file")

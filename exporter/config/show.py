@@ -11,9 +11,9 @@ import msgspec.inspect as inspect
 import yaml
 
 from exporter.config.duration import format_duration
-from exporter.config.load import Resolved
+from exporter.config.load import DEFAULT, Resolved
 from exporter.config.options import Option
-from exporter.config.schema import SECTIONS, SETTINGS, note, plain, redact
+from exporter.config.schema import SECTIONS, SETTINGS, dotted, note, plain, redact
 
 
 def show(resolved: Resolved) -> str:
@@ -34,6 +34,17 @@ def _lines(resolved: Resolved) -> Iterator[str]:
                 yield f"  {field.name}:{origin}"
                 block = yaml.safe_dump(_builtins(value), sort_keys=False, allow_unicode=True, width=10_000)
                 yield from (f"    {line}" for line in redact(block).splitlines())
+
+
+def not_default(resolved: Resolved) -> dict[str, tuple[str, str]]:
+    """Every setting that somebody gave, by its dotted name: its value in one line, as `show` has it, and its origin."""
+    found = {}
+    for path, origin in resolved.origins.items():
+        if origin != DEFAULT:
+            value = getattr(getattr(resolved.settings, path[0]), path[1])
+            flat = written(SETTINGS[path].type, value) if _is_flat(value) else redact(json.dumps(_builtins(value)))
+            found[dotted(path)] = (flat, origin)
+    return found
 
 
 def written(kind: inspect.Type, value: Any) -> str:

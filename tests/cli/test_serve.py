@@ -92,6 +92,30 @@ def test_reload_by_http_is_off_unless_it_is_allowed(demo: Demo, config: Path) ->
         assert running.sample(RELOADED) == 0
 
 
+def test_a_reload_changes_the_log_level_too(demo: Demo, config: Path) -> None:
+    with serve(demo, "--config.file", str(config), "--web.enable-reload") as running:
+        running.listening()
+        config.write_text("log: {level: error}\n")
+        assert running.get("/-/reload", "POST")[0] == 200
+        running.send(signal.SIGTERM)
+        code, _, err = running.ended()
+    assert code == 0
+    assert "the configuration was read again" not in err
+    assert "stopping" not in err
+
+
+def test_debug_tells_the_settings_that_somebody_gave(demo: Demo) -> None:
+    with serve(demo, "--log.level=debug", "--vault=main=http://127.0.0.1:1") as running:
+        told = [running.logged("setting") for _ in range(5)]
+    assert {line["name"]: line["origin"] for line in told} == {
+        "log.level": "flag --log.level",
+        "log.format": "flag --log.format",
+        "web.listen_address": "flag --web.listen-address",
+        "kubernetes.kubeconfig": "flag --kubeconfig",
+        "vault.servers": "flag --vault",
+    }
+
+
 def test_a_port_in_use_is_one_sentence(demo: Demo) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -11,7 +11,7 @@ from exporter.config.document import render
 from exporter.config.load import check_file, load, resolve
 from exporter.config.options import FILE_ONLY, OPTIONS
 from exporter.config.schema import SETTINGS, dotted, redact
-from exporter.config.show import show
+from exporter.config.show import not_default, show
 
 FILE = """
 vault:
@@ -41,6 +41,15 @@ def test_every_setting_is_shown_with_its_origin() -> None:
     assert "  format: json  # environment VAULT_ESO_EXPORTER_LOG_FORMAT\n" in shown
     assert "  interval: 10s  # default\n" in shown
     assert len(re.findall(r"  # (default|flag|environment)", shown)) == len(SETTINGS)
+
+
+def test_what_somebody_gave_is_told_in_one_line_each() -> None:
+    resolved = resolve({"vault": ("a=http://a",), "vault.interval": "90"}, {"VAULT_ESO_EXPORTER_NAMESPACES": "b,c"})
+    assert not_default(resolved) == {
+        "vault.servers": ('[{"name": "a", "address": "http://a"}]', "flag --vault"),
+        "vault.interval": ("1m30s", "flag --vault.interval"),
+        "kubernetes.namespaces": ('["b", "c"]', "environment VAULT_ESO_EXPORTER_NAMESPACES"),
+    }
 
 
 def test_users_and_passwords_of_urls_are_hidden() -> None:
