@@ -57,9 +57,9 @@ class Serve:
                 return fields
         raise AssertionError(f"no log line {event!r} in {self.lines}")
 
-    def get(self, path: str, method: str = "GET") -> tuple[int, str]:
+    def get(self, path: str, method: str = "GET", accept: str = "*/*") -> tuple[int, str]:
         """Status and body of one request."""
-        request = urllib.request.Request(self.url + path, method=method)
+        request = urllib.request.Request(self.url + path, method=method, headers={"Accept": accept})
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return answer.status, answer.read().decode()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from exporter.demo.demo import Demo
 from tests.cli.running import Serve, eventually
@@ -43,6 +44,15 @@ def test_it_serves_until_it_is_told_to_stop(demo: Demo, number: signal.Signals) 
         code, out, err = running.ended()
     assert (code, out) == (0, "")
     assert "Traceback" not in err
+
+
+def test_openmetrics_is_read_by_the_reference_parser(demo: Demo) -> None:
+    with serve(demo).listening() as running:
+        assert eventually(lambda: running.get("/-/ready")[0] == 200)
+        status, body = running.get("/metrics", accept="application/openmetrics-text; version=1.0.0")
+    assert status == 200
+    families = {family.name for family in text_string_to_metric_families(body)}
+    assert {"eso_externalsecret_ready", "eso_manual_secrets", "eso_exporter_lists"} <= families
 
 
 def test_a_stop_while_it_starts_is_a_stop(demo: Demo) -> None:
