@@ -67,7 +67,7 @@ def test_a_stop_while_it_starts_is_a_stop(demo: Demo) -> None:
 def test_sighup_reloads_and_a_mistake_keeps_the_old_configuration(demo: Demo, config: Path) -> None:
     with serve(demo, "--config.file", str(config)) as running:
         running.listening()
-        assert running.sample(RELOADED) == 1
+        assert eventually(lambda: running.sample(RELOADED) == 1)
 
         config.write_text("log: {levle: info}\n")
         running.send(signal.SIGHUP)
@@ -99,7 +99,7 @@ def test_reload_by_http_is_off_unless_it_is_allowed(demo: Demo, config: Path) ->
         status, body = running.get("/-/reload", "POST")
         assert status >= 400
         assert 'unknown key "nonsense"' in body
-        assert running.sample(RELOADED) == 0
+        assert eventually(lambda: running.sample(RELOADED) == 0)
 
 
 def test_a_reload_changes_the_log_level_too(demo: Demo, config: Path) -> None:
