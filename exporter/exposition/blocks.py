@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from exporter.exposition.crc import ONE, multiply, shift
+from exporter.exposition.crc import multiply, shift
 
 Codec = Literal["auto", "isal", "zlib"]
 
@@ -79,7 +79,7 @@ class Run(msgspec.Struct, frozen=True):
     blocks: tuple[Block, ...] = ()
     crc: int = 0
     size: int = 0
-    power: int = ONE
+    power: int = shift(0)
     packed: int = 0
 
 
@@ -90,28 +90,26 @@ _WINDOW = 16
 
 
 def run(blocks: Iterable[Block]) -> Run:
-    """A run of these blocks: two products per block."""
+    """A run of these blocks: one product per block."""
     kept = tuple(blocks)
-    total, size, packed, power = 0, 0, 0, ONE
+    total = size = packed = 0
     for block in kept:
-        total = multiply(total, block.power) ^ block.crc
-        power = multiply(power, block.power)
+        total = multiply(total, block.power) ^ block.crc if total else block.crc
         size += block.size
         packed += len(block.data)
-    return Run(kept, total, size, power, packed)
+    return Run(kept, total, size, shift(size), packed)
 
 
 def joined(runs: Iterable[Run]) -> Run:
-    """Runs put one after the other: two products per run."""
+    """Runs put one after the other: one product per run."""
     blocks: list[Block] = []
-    total, size, packed, power = 0, 0, 0, ONE
+    total = size = packed = 0
     for each in runs:
         blocks += each.blocks
-        total = multiply(total, each.power) ^ each.crc
-        power = multiply(power, each.power)
+        total = multiply(total, each.power) ^ each.crc if total else each.crc
         size += each.size
         packed += each.packed
-    return Run(tuple(blocks), total, size, power, packed)
+    return Run(tuple(blocks), total, size, shift(size), packed)
 
 
 def windows(blocks: list[Block], before: list[Run]) -> list[Run]:

@@ -14,6 +14,7 @@ F = TypeVar("F")
 #: A block is edited when at most one of so many of its objects changed: opening it costs about as much as rendering 25 lines,
 #: and each edit as much as ten.
 EDITED_FRACTION = 16
+_LF = ord("\n")
 
 
 class Layout(Generic[F]):
@@ -109,57 +110,69 @@ class _Change(Generic[F]):
         keys = self._differing(column)
         if not keys:
             return None
-        if block is None or len(keys) > len(self._facts) // 2:
+        if block is None or len(keys) * EDITED_FRACTION > len(self._facts) + EDITED_FRACTION:
             return column.render(self.ordered())
-        facts, render = self._facts, column.render
-        edits: list[tuple[bytes, bytes]] = []
+        facts, before, render = self._facts, self._before, column.render
+        gone = [before[key] for key in keys if key not in facts]
         inserted: list[str] = []
-        for key in keys:
-            old, new = self._before[key], facts.get(key)
-            was = render((old,)) if old is not None else b""
-            if not was:
-                inserted.append(key)
-            elif was != (now := render((new,)) if new is not None else b""):
-                edits.append((was, now))
-                if len(edits) * EDITED_FRACTION > len(facts):
-                    return render(self.ordered())
-        tail = self.ordered_keys()[-len(inserted) :] if inserted else []
-        appended = render([facts[key] for key in tail]) if set(tail) == set(inserted) else None
+        edits: list[tuple[bytes, bytes]] = []
+        if len(gone) == len(keys):
+            edits = [(line + b"\n", b"") for line in render(gone).split(b"\n")[:-1]]
+        else:
+            for key in keys:
+                old, new = before[key], facts.get(key)
+                was = render((old,)) if old is not None else b""
+                if not was:
+                    inserted.append(key)
+                elif was != (now := render((new,)) if new is not None else b""):
+                    edits.append((was, now))
+        appended = self._appended(inserted, column)
         if appended is None:
-            # Objects came somewhere in between; unless this column has no lines of theirs.
-            if any(render((new,)) for key in inserted if (new := facts.get(key)) is not None):
-                return render(self.ordered())
-            appended = b""
+            return render(self.ordered())
         if not edits and not appended:
             return None
         text = _replaced(deflater.text(block), edits)
         return render(self.ordered()) if text is None else text + appended
 
+    def _appended(self, inserted: list[str], column: Column[F]) -> bytes | None:
+        """The lines of objects that come after all others; None when one with lines comes in between."""
+        facts = self._facts
+        if not inserted:
+            return b""
+        if set(inserted) == set(self.ordered_keys()[-len(inserted) :]):
+            return column.render([facts[key] for key in inserted])
+        return None if column.render([facts[key] for key in inserted if key in facts]) else b""
+
     def _differing(self, column: Column[F]) -> list[str]:
-        """The objects whose lines may differ from those in the column's block."""
+        """The objects whose lines may differ from those in the column's block, in key order."""
         facts, same = self._facts, column.same
         changed, olds, news = [], [], []
         for key, old in self._before.items():
             new = facts.get(key)
-            if old is not None:
-                if new is not None and same(old, new):
+            if old is not None and new is not None:
+                if same(old, new):
                     continue
                 olds.append(old)
-            if new is not None:
                 news.append(new)
+            elif old is None and new is None:
+                continue
             changed.append(key)
-        if column.reads is None and column.render(olds) == column.render(news):
+        if column.reads is None and len(olds) == len(changed) and column.render(olds) == column.render(news):
             return []
+        changed.sort()
         return changed
 
 
 def _replaced(text: bytes, edits: list[tuple[bytes, bytes]]) -> bytes | None:
-    """`text` with whole lines replaced; None when one of them is not there."""
-    edited = bytearray(text)
+    """`text` with whole lines replaced, which come in this order; None when one of them is not there."""
+    pieces: list[bytes] = []
+    at = 0
     for was, now in edits:
-        # A line's own bytes can stand nowhere but at a line's start: quotes and LF are escaped inside label values.
-        at = 0 if edited.startswith(was) else edited.find(b"\n" + was) + 1
-        if not at and not edited.startswith(was):
+        # A line's own bytes stand nowhere but at a line's start: quotes and LF are escaped inside label values.
+        found = text.find(was, at)
+        if found < 0 or (found and text[found - 1] != _LF):
             return None
-        edited[at : at + len(was)] = now
-    return bytes(edited)
+        pieces += (text[at:found], now)
+        at = found + len(was)
+    pieces.append(text[at:])
+    return b"".join(pieces)

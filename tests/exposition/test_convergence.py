@@ -42,8 +42,9 @@ hostile_things = st.lists(
 )
 
 
-def name(number):
-    return Thing("a", f"x{number:02d}").key
+def thing(number, **detail):
+    """Names that are awkward inside lines, in key order."""
+    return Thing("a", f"x{number:02d}" + ("", "\r", '"', "\\", "\n", "%d")[number % 6], **detail)
 
 
 @settings(max_examples=300, deadline=None)
@@ -51,17 +52,17 @@ def name(number):
 def test_any_history_converges(shape, first, rounds):
     things = group(**shape)
     exposition = Exposition([things])
-    left = {name(number): Thing("a", f"x{number:02d}", sync=number) for number in range(first)}
+    left = {number: thing(number, sync=number) for number in range(first)}
     put(things, *left.values())
     exposition.refresh()
     for round_ in rounds:
         for number, detail in round_:
             if detail is None:
-                left.pop(name(number), None)
-                things.delete(name(number))
+                left.pop(number, None)
+                things.delete(thing(number).key)
             else:
-                left[name(number)] = Thing("a", f"x{number:02d}", **detail)
-                put(things, left[name(number)])
+                left[number] = thing(number, **detail)
+                put(things, left[number])
         exposition.refresh()
         assert plain(exposition, now=NOW) == plain(shown(*left.values(), **shape), now=NOW)
         packed = exposition.body(openmetrics=False, gzip=True, now=NOW).read()

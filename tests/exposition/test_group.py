@@ -271,3 +271,18 @@ def test_a_block_whose_lines_are_not_where_they_should_be_is_rendered_anew():
     things.delete("a/x001")
     exposition.refresh()
     assert plain(exposition) == READY.header() + b"".join([b"t_ready %d\n" % i for i in (1, *range(10, 60))])
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_lines_are_taken_out_whole_whatever_stands_in_them(moving):
+    objects = [Thing("a", f"x{i:03d}\r\u2028{'%'}", sync=1) for i in range(60)]
+    things = group(moving=moving)
+    exposition = Exposition([things])
+    put(things, *objects)
+    exposition.refresh()
+    before = things.blocks(0)[0].size
+    for thing in (objects[7], objects[59]):
+        things.delete(thing.key)
+    exposition.refresh()
+    assert before - things.blocks(0)[0].size == 2 * before // 60
+    assert plain(exposition) == plain(shown(*objects[:7], *objects[8:59]))
