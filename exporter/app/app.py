@@ -82,6 +82,7 @@ class App:
             judged=self.judging.judged,
             vault_servers=lambda: self.vaults.selection.states,
             reload=lambda: (self.config_reloads.successful, self.config_reloads.at),
+            unmatched_exceptions=lambda: self.judging.unmatched_exceptions,
         )
         self.registry.register(OwnCollector(state, os.environ.get(REVISION_VARIABLE, "")))
         self.exposition = Exposition(
@@ -141,11 +142,12 @@ class App:
         check(settings.vault)
         with self._reload_lock:
             old = self.settings
-            if (old.kubernetes, old.ownership.rules, old.owner, old.secrets.mode) != (
+            if (old.kubernetes, old.ownership.rules, old.owner, old.secrets, old.operator) != (
                 settings.kubernetes,
                 settings.ownership.rules,
                 settings.owner,
-                settings.secrets.mode,
+                settings.secrets,
+                settings.operator,
             ):
                 # What is decoded depends on these: reflectors start anew and bring every record up to date, while the
                 # old records stay in sight.

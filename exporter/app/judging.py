@@ -12,10 +12,12 @@ from exporter.app.known import Known, settled
 from exporter.app.vaults import Vaults
 from exporter.config.settings import Settings
 from exporter.exposition.families import Exposition
+from exporter.inventory.changes import SECRET
 from exporter.inventory.inventory import Inventory
 from exporter.judge.engine import Engine
 from exporter.judge.secret import Exceptions
 from exporter.judge.view import View
+from exporter.kube.resources import SECRETS
 from exporter.kube.watcher import Watcher
 from exporter.metrics.results import MetricGroups
 from exporter.metrics.vault import VaultGroups
@@ -24,6 +26,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 PATIENCE = 10.0
 """Seconds for which the first judging waits until every resource has settled: a big one is then judged once, not twice."""
+
+EXCEPTIONS_EVERY = 30.0
+"""Seconds between two looks for exceptions that fit nothing."""
 
 
 class Judging:
@@ -49,6 +54,9 @@ class Judging:
         self.vault_groups = VaultGroups()
         self.exposition: Exposition | None = None
         self.engine = Engine(inventory, self._view(settings), Exceptions(settings.ownership.exceptions), self.groups)
+        self.unmatched_exceptions: tuple[str, ...] = ()
+        """Ids of configured exceptions that fit no manual Secret, looked at every EXCEPTIONS_EVERY seconds."""
+        self._exceptions_due = 0.0
         self._configure(settings)
         self.ready = False
 
@@ -79,9 +87,26 @@ class Judging:
             self.vault_groups.update(self._vaults.selection, observations, time.time(), self.groups.since)
         if self.exposition is not None:
             self.exposition.refresh()
+        if self.ready and time.monotonic() >= self._exceptions_due:
+            self._exceptions_due = time.monotonic() + EXCEPTIONS_EVERY
+            self._look_at_exceptions()
         if all_settled and statuses:
             self.ready = True
         self._duration.observe(time.perf_counter() - began)
+
+    def _look_at_exceptions(self) -> None:
+        """Exceptions that fit no manual Secret are reported: a typing error, or a migration that is done."""
+        manual = [
+            (namespace, name)
+            for namespace, name in self.groups.told(SECRET)
+            if (judgement := self.groups.judgement(SECRET, namespace, name)) is not None
+            and judgement.ownership == "manual"
+        ]
+        unmatched = tuple(self._exceptions.unmatched(manual)) if SECRETS in self._known.resources else ()
+        for id_ in unmatched:
+            if id_ not in self.unmatched_exceptions:
+                log.warning("an accepted exception fits no manual Secret: correct it or take it out", exception=id_)
+        self.unmatched_exceptions = unmatched
 
     def judged(self) -> dict[str, int]:
         """How many objects of each kind were judged."""
@@ -94,7 +119,13 @@ class Judging:
             *settings.secrets.exclude_namespaces,
             *(namespace for namespace, mode in settings.secrets.namespaces.items() if mode == "off"),
         } - {namespace for namespace, mode in settings.secrets.namespaces.items() if mode == "metadata"}
-        self.engine.configure(self._view(settings), Exceptions(settings.ownership.exceptions), excluded)
+        self._exceptions = Exceptions(settings.ownership.exceptions)
+        self.engine.configure(self._view(settings), self._exceptions, excluded)
 
     def _view(self, settings: Settings) -> View:
-        return View(self._inventory, settings.judge, self._known.readable, self._vaults.name)
+        off = frozenset(namespace for namespace, mode in settings.secrets.namespaces.items() if mode == "off")
+
+        def readable(resource: str, namespace: str) -> bool:
+            return not (resource == SECRETS and namespace in off) and self._known.readable(resource, namespace)
+
+        return View(self._inventory, settings.judge, readable, self._vaults.name)

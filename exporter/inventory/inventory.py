@@ -21,6 +21,7 @@ from exporter.inventory.changes import (
     STORE,
     Changes,
 )
+from exporter.inventory.edits import EditTurns
 from exporter.inventory.failures import Failures
 from exporter.inventory.naming import Naming, Templates
 from exporter.inventory.ownership import OwnershipCounts
@@ -76,6 +77,7 @@ class Inventory:
         self._accounts_named = Naming()
         self._templates = Templates()
         self._ownership = OwnershipCounts()
+        self.edits = EditTurns()
 
     @property
     def sinks(self) -> Mapping[str, Sink]:
@@ -285,6 +287,7 @@ class Inventory:
                     self._changes.add(SECRET, namespace, secret.name)
 
     def _secret_changed(self, old: Secret | None, new: Secret | None) -> None:
+        self.edits.change(old, new)
         if old is not None:
             if new is not None:
                 new.ownership = old.ownership

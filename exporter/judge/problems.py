@@ -129,6 +129,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "exception_expired", "warning", "no", "EsoManualExceptionExpired", "its accepted exception is past its date"
     ),
     _secret("hand_edited", "warning", "yes", "EsoSecretHandEdited", "somebody changed keys of a Secret that ESO owns"),
+    _secret("edit_war", "warning", "no", "EsoSecretHandEdited", "ESO and somebody else write the same keys in turn"),
     _secret(
         "value_in_annotation", "info", "no", "EsoSecretValueInAnnotation", "its last-applied annotation holds values"
     ),

@@ -19,6 +19,9 @@ from exporter.kube.records import ExternalSecret, Secret
 ANNOTATION_EXCEPTION = "annotation"
 """The id of an exception that stands on the Secret itself."""
 
+WAR_TURNS, WAR_WINDOW = 3, 600.0
+"""So many edits within so many seconds, each healed by ESO in between, are a war of two writers."""
+
 _ESO_CLASSES = frozenset({"eso_owned", "eso_merged", "eso_orphan"})
 
 
@@ -103,6 +106,10 @@ def judge(
         findings.observe("leftover", view.settings.absence_after)
     elif rule.ownership in _ESO_CLASSES:
         _edited(record, rule, targeting, findings)
+        turns = [at for at in view.edit_turns(record.namespace, record.name) if now - at < WAR_WINDOW]
+        if len(turns) >= WAR_TURNS:
+            findings.add("edit_war", turns[0], evidence=tuple(map(str, (len(turns),))))
+            findings.look_again(turns[-WAR_TURNS] + WAR_WINDOW)
     if record.owner_es and not facts.marks & MARK_DELETING and not _owner_lives(record, view):
         findings.observe("owner_dangling", view.settings.absence_after, evidence=(record.owner_es,))
     if rule.ownership not in _ESO_CLASSES and facts.marks & MARK_MANAGED and not facts.marks & MARK_MANAGER:

@@ -96,6 +96,10 @@ class View:
         store = self._inventory.store(ref) if ref is not None else None
         return self._vault_name(store.server) if store is not None and store.server else ""
 
+    def edit_turns(self, namespace: str, name: str) -> tuple[float, ...]:
+        """When somebody took keys of a Secret from ESO, again and again: Unix seconds, newest last."""
+        return self._inventory.edits.of(namespace, name)
+
     def namespace_owner(self, namespace: str) -> str:
         """The owner that the Namespace names, "" when it names none."""
         record = self._inventory.namespaces.get("", namespace)

@@ -219,10 +219,11 @@ class Acceptance(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """Data keys of a Secret that a manager other than ESO owns, with a later entry than ESO's own."""
+    """Data keys of a Secret that a manager other than ESO owns, with a later entry (`at`, Unix seconds) than ESO's own."""
 
     manager: str
     keys: tuple[str, ...]
+    at: float
 
 
 class SecretFacts(msgspec.Struct, frozen=True, gc=False):

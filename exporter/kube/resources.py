@@ -116,5 +116,9 @@ def resources(settings: Settings) -> tuple[Resource, ...]:
         )
     if settings.secrets.mode != "off":
         item = wire_secret.wire_type(creators, owner_keys)
-        watched.append(core(SECRETS, "table", item, wire_secret.converter(creators, owner_keys)))
+        secrets = core(SECRETS, "table", item, wire_secret.converter(creators, owner_keys))
+        # A namespace whose Secrets are switched off is never read, not even as metadata.
+        off = sorted(namespace for namespace, mode in settings.secrets.namespaces.items() if mode == "off")
+        selector = ",".join(f"metadata.namespace!={namespace}" for namespace in off)
+        watched.append(msgspec.structs.replace(secrets, field_selector=selector))
     return tuple(watched)

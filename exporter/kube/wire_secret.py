@@ -237,5 +237,5 @@ def _edit(entries: Sequence[_ManagedFields], es_entries: Sequence[_ManagedFields
         if is_field_manager(entry.manager) or (entry.time or "") <= last_es:
             continue
         if keys := _data_keys(entry):
-            return Edit(creator_of(entry.manager) or "unknown", tuple(sorted(keys)))
+            return Edit(creator_of(entry.manager) or "unknown", tuple(sorted(keys)), parse_time(entry.time) or 0.0)
     return None

@@ -20,6 +20,8 @@ OWN = (
     declare("Exporter", "eso_exporter_vault_servers", ("state",),
        "Distinct Vault servers named by stores: probed, not_allowed, refused, excess."),
     declare("Exporter", "eso_exporter_judged_objects", ("kind",), "Objects that were judged: silence is provable."),
+    declare("Exporter", "eso_exporter_unmatched_exceptions", ("exception",),
+       "A configured exception that fits no manual Secret: a typing error, or a migration that is done. Always 1."),
     declare("Exporter", "eso_exporter_lists_total", ("resource", "result"), "Lists of a resource.", type_="counter",
        merge="sum"),
     declare("Exporter", "eso_exporter_watch_events_total", ("resource", "type"), "Watch events received.", type_="counter",

@@ -25,6 +25,7 @@ class OwnState(NamedTuple):
     judged: Callable[[], Mapping[str, int]]
     vault_servers: Callable[[], Mapping[str, int]]
     reload: Callable[[], tuple[bool, float]]
+    unmatched_exceptions: Callable[[], Iterable[str]]
 
 
 class KubeCounters:
@@ -105,6 +106,10 @@ class OwnCollector(Collector):
             family = _gauge(name)
             family.add_metric([], value)
             yield family
+        unmatched = _gauge("eso_exporter_unmatched_exceptions")
+        for id_ in self._state.unmatched_exceptions():
+            unmatched.add_metric([id_], 1)
+        yield unmatched
         for name, values in (
             ("eso_exporter_resource_objects", self._state.objects()),
             ("eso_exporter_judged_objects", self._state.judged()),

@@ -65,6 +65,10 @@ class MetricGroups:
         else:
             row.group.put(key, row.facts(judgement))
 
+    def judgement(self, kind: str, namespace: str, name: str) -> Any:
+        """What the group of a kind holds of one object (its facts), None when it has no lines."""
+        return self._rows[kind].group.get(f"{namespace}/{name}")
+
     def told(self, kind: str) -> Iterable[tuple[str, str]]:
         """(namespace, name) of every object of a kind that has lines."""
         for key in self._rows[kind].group.keys():  # noqa: SIM118

@@ -271,6 +271,34 @@ class TestHandEdited:
         assert world.problems("secret") == {"hand_edited"}
 
 
+class TestEditWar:
+    def edited(self, world: World) -> None:
+        world.add(
+            "secrets", owned(entries=(("kubectl-edit", world.now, ("password",)),), keys=(), written=world.now - 5)
+        )
+        world.wait(20)
+        world.add("secrets", owned(written=world.now))
+        world.wait(20)
+
+    def test_three_edits_that_eso_healed(self, world: World) -> None:
+        world.add("externalsecrets", external_secret())
+        self.edited(world)
+        self.edited(world)
+        assert world.problems("secret") == set()
+        self.edited(world)
+        assert world.problems("secret") == {"edit_war"}
+        world.wait(600)
+        assert world.problems("secret") == set()
+
+    def test_one_edit_that_stays_is_no_war(self, world: World) -> None:
+        world.add("externalsecrets", external_secret())
+        for name in ("a", "b", "c", "d"):
+            marks = {"note": name}
+            entries = (("kubectl-edit", NOW - 10, ("password",)),)
+            world.add("secrets", owned(labels=marks, entries=entries, keys=()))
+        assert world.problems("secret") == {"hand_edited"}
+
+
 class TestValueInAnnotation:
     def test_a_secret_manifest_with_data(self, world: World) -> None:
         manifest = json.dumps(
