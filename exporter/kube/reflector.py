@@ -326,7 +326,9 @@ class Reflector:
         delay = self._backoff.next(error.retry_after)
         if self._backoff.failures == 2 and not self._failing and not self.status.denied:
             self._failing = True
-            self._log.warning(f"{self._verb} fails, tried again", error=error.reason, status=error.status or None)
+            self._log.warning(
+                f"{self._verb} fails, tried again", error=error.reason, status=error.status or None, help=str(error)
+            )
         return delay
 
     def _broke(self, error: Exception) -> float:
@@ -353,7 +355,8 @@ class Reflector:
         if status.denied and not before[1]:
             self._log.warning("refused by the API server", verb=self._verb, help=status.last_error)
         elif status.absent and not before[2]:
-            (self._log.info if self.resource.optional else self._log.warning)("not served by the API server")
+            tell = self._log.info if self.resource.optional else self._log.warning
+            tell("not served by the API server", help=status.last_error)
         elif status.synced and now != before:
             self._log.info("in sync", version=status.version)
         self._around.changed()

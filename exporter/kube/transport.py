@@ -16,6 +16,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from exporter import __version__
+from exporter.config.schema import redact
 from exporter.kube.access import Access, Endpoint
 from exporter.kube.failure import ApiError, Interrupted, of_status
 
@@ -205,9 +206,11 @@ class Channel:
                 raise Interrupted from error
             if generation is not None and _is_tls(error):
                 self._access.reload(generation)  # the CA or our certificate may have been replaced; used next time
+            # Which server it was is the first question of whoever reads it.
+            detail = f"{redact(self._endpoint.host) if self._endpoint else ''}{path}: {_name(error)}"
             if isinstance(error, _TIMEOUTS) and not isinstance(error, urllib3.exceptions.NewConnectionError):
-                raise ApiError("timeout", f"{path}: {_name(error)}") from error
-            raise ApiError("network", f"{path}: {_name(error)}") from error
+                raise ApiError("timeout", detail) from error
+            raise ApiError("network", detail) from error
         if self._interrupted:
             raise Interrupted
 

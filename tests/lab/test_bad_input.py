@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -138,21 +140,48 @@ def test_a_token_that_the_api_server_does_not_know_is_told(lab: Lab, exporter: S
     assert "Traceback" not in started.log_text()
 
 
+class _Friendly(BaseHTTPRequestHandler):
+    """Answers everything with 200 and a page, as many a proxy does for a host it does not know."""
+
+    def do_GET(self) -> None:
+        body = b"<!doctype html><title>Welcome</title>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def friendly_server() -> Iterator[str]:
+    """The address of a web server that is no Vault and answers everything."""
+    server = ThreadingHTTPServer((LOOPBACK, 0), _Friendly)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield f"http://{LOOPBACK}:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
 def test_a_vault_address_that_is_not_a_vault_is_told(
-    lab: Lab, cluster: Cluster, exporter: Start, tmp_path: Path
+    lab: Lab, cluster: Cluster, friendly_server: str, exporter: Start, tmp_path: Path
 ) -> None:
     install_rbac(cluster)
     kubeconfig = cluster.service_account_kubeconfig(tmp_path / "kubeconfig", NAMESPACE, ACCOUNT)
-    started = exporter(kubeconfig, f"--vault=wrong={lab.prometheus.address}")
+    # Another API answers 404 to every path of Vault's; a friendly web server answers 200 with a page.
+    addresses = {"other-api": (lab.prometheus.address, "http_status"), "web": (friendly_server, "not_vault")}
+    started = exporter(kubeconfig, *(f"--vault={name}={address}" for name, (address, _) in addresses.items()))
 
     started.start()
 
-    [error] = started.wait_lines("eso_vault_probe_error", vault="wrong")
-    assert error.labels["error"] == "not_vault"
-    assert [line.value for line in started.lines("eso_vault_up", vault="wrong")] == [0]
-    assert [line.value for line in started.lines("eso_vault_available", vault="wrong")] == [0]
-    assert not started.lines("eso_vault_sealed", vault="wrong")
-    told(started, lab.prometheus.address.removeprefix("http://"))
+    for name, (address, error) in addresses.items():
+        [found] = started.wait_lines("eso_vault_probe_error", vault=name)
+        assert found.labels["error"] == error
+        assert [line.value for line in started.lines("eso_vault_up", vault=name)] == [0]
+        assert [line.value for line in started.lines("eso_vault_available", vault=name)] == [0]
+        assert not started.lines("eso_vault_sealed", vault=name)
+        told(started, address, error)
     assert "Traceback" not in started.log_text()
 
 
