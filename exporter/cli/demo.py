@@ -14,6 +14,8 @@ import click
 import msgspec
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
 
 from exporter import log as logs
 from exporter.app import App
@@ -92,23 +94,39 @@ def _first_picture(app: App, nodes: int) -> bytes:
 
 def _tell(demo: Demo, app: App, console: Console) -> None:
     """Say where to look, and tell the story while it happens, until a signal says to stop."""
+    stopping = threading.Event()
     with events() as queue:
         host, port = app.address
+        look = f"curl -s http://{host}:{port}/metrics | grep -E '^eso_(manual_secrets|externalsecret_ready|vault_)'"
         console.print(f"The exporter runs on a simulated cluster and Vault: [bold]http://{host}:{port}[/]")
-        console.print(
-            f"  curl -s http://{host}:{port}/metrics | grep -E '^eso_(manual_secrets|externalsecret_ready|vault_)'"
-        )
-        for line in demo.describe():
-            console.print(f"  [dim]{escape(line)}[/]")
+        console.print(f"  {escape(look)}\n", soft_wrap=True)
+        console.print(escape(demo.scenario.text))
+        console.print(_contents(demo))
         console.print("Ctrl-C ends it.\n")
-        threading.Thread(target=_narrate, args=(demo, console), name="story", daemon=True).start()
+        threading.Thread(target=_narrate, args=(demo, console, stopping), name="story", daemon=True).start()
         while queue.get() is not Event.STOP:
             pass
+        stopping.set()
 
 
-def _narrate(demo: Demo, console: Console) -> None:
+def _contents(demo: Demo) -> Table:
+    """The story told in advance: when, what it is called, what happens."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(style="dim")
+    at = 0.0
+    for step in demo.scenario.steps:
+        at += step.wait * demo.scale
+        table.add_row(f"{at:.0f} s", escape(step.title), escape(step.text))
+    return table
+
+
+def _narrate(demo: Demo, console: Console, stopping: threading.Event) -> None:
     for step in demo.story():
-        console.print(f"[bold]{time.strftime('%H:%M:%S')}  {escape(step.title)}[/]\n  {escape(step.text)}")
+        console.print(f"[bold]{time.strftime('%H:%M:%S')}  {escape(step.title)}[/]")
+        console.print(Padding(escape(step.text), (0, 0, 0, 10)))
         for series in step.look:
-            console.print(f"    [cyan]{escape(series)}[/]")
-    console.print("The story is told; the cluster and the exporter go on until Ctrl-C.")
+            console.print(Padding(f"[cyan]{escape(series)}[/]", (0, 0, 0, 10)))
+    if not stopping.is_set():
+        console.print("The story is told; the cluster and the exporter go on until Ctrl-C.")
