@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 
 GENERATED: dict[str, str] = {
     "docs/configuration.md": "exporter.config.document:render",
+    "docs/metrics.md": "exporter.metrics.document:metrics",
+    "docs/problems.md": "exporter.metrics.document:problems",
 }
 
 
