@@ -80,8 +80,8 @@ Severity `info` is for what only editing a manifest can end. **Heals** tells whe
         "\n## Error classes of not_ready\n\nThe label `error`: why ESO says Ready=False, from its newest Warning Event and the condition. "
         "The text itself never leaves the decoder.\n\n"
     )
-    rows = ((f"`{e.id}`", e.meaning, e.side, e.heals, f"`{_first_command(e.advice)}`") for e in ERRORS)
-    parts.append(_table(("error", "meaning", "who can end it", "heals", "first command"), rows))
+    errors = ((f"`{e.id}`", e.meaning, e.side, e.heals, f"`{_first_command(e.advice)}`") for e in ERRORS)
+    parts.append(_table(("error", "meaning", "who can end it", "heals", "first command"), errors))
     return "".join(parts)
 
 
