@@ -218,15 +218,21 @@ class World:
 
     def samples(self, *families: str) -> list[str]:
         """The present samples of these families (all if none is named), in order, without their headers."""
-        self.engine.run(self.now)
+        self.judge()
         self.exposition.refresh()
         text = self.exposition.body(openmetrics=False, gzip=False, now=self.now).read().decode()
         lines = [line for line in text.splitlines() if not line.startswith("#")]
         return [line for line in lines if not families or line.split("{")[0].split(" ")[0] in families]
 
+    def judge(self) -> None:
+        """Judges what changed. An object whose judging raised is a defect, which the engine would only note."""
+        self.engine.run(self.now)
+        for error in self.engine.broken.values():
+            raise error
+
     def problems(self, kind: str = "externalsecret") -> set[str]:
         """Names of the present problems of one kind."""
-        self.engine.run(self.now)
+        self.judge()
         return {problem.id for (k, _, _), found in self.groups.problems.items() if k == kind for problem in found}
 
     def wait(self, seconds: float) -> None:

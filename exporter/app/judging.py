@@ -57,6 +57,7 @@ class Judging:
         self.unmatched_exceptions: tuple[str, ...] = ()
         """Ids of configured exceptions that fit no manual Secret, looked at every EXCEPTIONS_EVERY seconds."""
         self._exceptions_due = 0.0
+        self._told_broken: set[tuple[str, str, str]] = set()
         self._configure(settings)
         self.ready = False
 
@@ -82,6 +83,7 @@ class Judging:
                 self.groups.enable(self._known.resources)
                 self._inventory.everything_changed()
             self.engine.run(time.time())
+            self._tell_broken()
         observations = self._vaults.new_observations()
         if observations is not None:
             self.vault_groups.update(self._vaults.selection, observations, time.time(), self.groups.since)
@@ -93,6 +95,22 @@ class Judging:
         if all_settled and statuses:
             self.ready = True
         self._duration.observe(time.perf_counter() - began)
+
+    def _tell_broken(self) -> None:
+        """Objects that could not be judged, each once while it lasts, and no more than a few at a time."""
+        broken = self.engine.broken
+        new = broken.keys() - self._told_broken
+        for kind, namespace, name in sorted(new)[:3]:
+            log.error(
+                "an object could not be judged; please report it",
+                kind=kind,
+                namespace=namespace,
+                name=name,
+                all=len(broken),
+                exc_info=broken[kind, namespace, name],
+            )
+        if new or len(self._told_broken) != len(broken):
+            self._told_broken = set(broken)
 
     def _look_at_exceptions(self) -> None:
         """Exceptions that fit no manual Secret are reported: a typing error, or a migration that is done."""

@@ -37,6 +37,13 @@ KINDS: tuple[Kind, ...] = (
 """Every kind but Secrets and Namespaces, which depend on settings and stand behind these."""
 
 
+BROKEN_AT_MOST = 100
+"""So many exceptions are kept (each holds its frames)."""
+
+BROKEN_AGAIN_AFTER = 60.0
+"""Seconds after which an object that could not be judged is tried again, for its neighbours may have been the cause."""
+
+
 class Results(Protocol):
     """Receives judgements by kind, namespace and name; None takes an object back. Called by one thread, under the
     inventory's lock. `told` gives all objects of a kind that have a judgement, as (namespace, name)."""
@@ -53,6 +60,9 @@ class Engine:
         self._results = results
         self._rechecks = Rechecks()
         self._observed: dict[tuple[str, str, str], Mapping[str, float]] = {}
+        self.broken: dict[tuple[str, str, str], Exception] = {}
+        """Objects, as (kind, namespace, name), whose judging raised, and what it raised: a defect of ours. Such an object
+        keeps the judgement that it had, and all others are judged: one must not blind us to the rest."""
         self.configure(view, exceptions, ())
 
     def configure(self, view: View, exceptions: Exceptions, excluded: Iterable[str]) -> None:
@@ -101,11 +111,19 @@ class Engine:
         key = (kind.name, namespace, name)
         with self._inventory.lock:
             observed = self._observed.get(key, _NOTHING)
-            judged = kind.judge(self._inventory, self._view, namespace, name, now, observed)
-            self._note(key, judged.findings)
-            if judged.concerns is not None:
-                changes.add(*judged.concerns)
-            self._results.put(kind.name, namespace, name, judged.judgement)
+            try:
+                judged = kind.judge(self._inventory, self._view, namespace, name, now, observed)
+                self._note(key, judged.findings)
+                if judged.concerns is not None:
+                    changes.add(*judged.concerns)
+                self._results.put(kind.name, namespace, name, judged.judgement)
+            except Exception as error:  # noqa: BLE001 (see `broken`; what was drained would be lost to all others)
+                if len(self.broken) < BROKEN_AT_MOST:
+                    self.broken[key] = error
+                self._rechecks.add(now + BROKEN_AGAIN_AFTER, *key)
+                return 0
+            if self.broken:
+                self.broken.pop(key, None)
         return 1
 
     def _note(self, key: tuple[str, str, str], findings: Findings | None) -> None:
