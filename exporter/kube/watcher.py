@@ -12,6 +12,7 @@ from exporter.errors import ConfigError
 from exporter.kube.backoff import Pace
 from exporter.kube.client import KubeClient
 from exporter.kube.reflector import Reflector, Surroundings
+from exporter.kube.residue import overwrite_freed_memory
 from exporter.kube.resource import Observer, Record, ReflectorStatus, Resource, Sink
 from exporter.kube.selection import FollowedNamespaces, NamedNamespaces
 
@@ -59,7 +60,11 @@ class Watcher:
         self._state = "new"
 
     def start(self) -> None:
-        """Start what can be started now; with a selector, namespaces follow as they are found."""
+        """Start what can be started now; with a selector, namespaces follow as they are found.
+
+        From now on the process overwrites the memory it frees: see `residue`.
+        """
+        overwrite_freed_memory()
         with self._lock:
             self._state = "running"
             narrowed = bool(self._settings.namespaces or self._settings.namespace_selector)
