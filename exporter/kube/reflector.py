@@ -7,6 +7,7 @@ the API server refuses or no longer serves once that has proven to last.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -130,7 +131,7 @@ class Reflector:
             self._after = None
         try:
             while not self._stopping.is_set():
-                delay = self._turn()
+                delay = self._safe_turn()
                 if delay > 0:
                     self._pace.wait(self._stopping, delay)
         finally:
@@ -138,18 +139,23 @@ class Reflector:
             if self._forget_at_end:
                 self._sink.forget(self.scope)
 
+    def _safe_turn(self) -> float:
+        """A turn that may fail in any way: the thread must live, whatever a sink, an observer or a listener raises."""
+        try:
+            return self._turn()
+        except Interrupted:
+            return 0.0
+        except Exception as error:  # noqa: BLE001
+            return self._broke(error)
+
     def _turn(self) -> float:
         """One list if it is needed and one watch. How long to wait before the next turn."""
         try:
             if self._version is None:
                 self._list()
             return self._watch()
-        except Interrupted:
-            return 0.0
         except ApiError as error:
             return self._failed(error)
-        except Exception as error:  # noqa: BLE001 - the thread must live, whatever a sink raises
-            return self._broke(error)
 
     # Listing
 
@@ -332,17 +338,18 @@ class Reflector:
         return delay
 
     def _broke(self, error: Exception) -> float:
-        """A fault of ours (a sink that raises). The thread must live, and the next list puts things right."""
+        """A fault of ours. The next list puts things right."""
         where = traceback.extract_tb(error.__traceback__)[-1]
+        self._version = None
+        self.status.last_error = f"internal error ({type(error).__name__}); please report it"
         self._log.error(
             "internal error, listed again", error=type(error).__name__, where=f"{where.filename}:{where.lineno}"
         )
-        self.status.last_error = f"internal error ({type(error).__name__}); please report it"
-        if self._verb == "watch":
-            self._around.observer.restarted(self.resource.name, "error")
-        else:
-            self._around.observer.listed(self.resource.name, "error")
-        self._version = None
+        with contextlib.suppress(Exception):  # the observer may be what is broken
+            if self._verb == "watch":
+                self._around.observer.restarted(self.resource.name, "error")
+            else:
+                self._around.observer.listed(self.resource.name, "error")
         return self._backoff.next()
 
     def _show(self) -> None:

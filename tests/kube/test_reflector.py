@@ -402,3 +402,39 @@ def test_what_is_asked_for_can_be_narrowed(cluster: SimulatedCluster, tmp_path: 
         watched.synced()
         cluster.wait_for_watches("secrets")
         assert {request.query["fieldSelector"] for request in cluster.requests} == {"type!=helm.sh/release.v1"}
+
+
+# Whoever looks on
+
+
+@pytest.mark.parametrize("name", ["listed", "event", "restarted", "decode_error"])
+def test_an_observer_that_raises_does_not_end_the_thread(
+    name: str, cluster: SimulatedCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: str) -> None:
+        raise RuntimeError
+
+    cluster.spoil("secrets", "shop", "s-1", "body")
+    watched = Watched(cluster, tmp_path, [SECRETS])
+    monkeypatch.setattr(watched.observer, name, broken)
+    with watched:
+        eventually(lambda: len(cluster.requests) >= 4)
+        assert watched.watcher.alive()
+        monkeypatch.undo()
+        cluster.apply(objects.secret("shop", "comes"))
+        eventually(lambda: "comes" in watched.sinks["secrets"].names)
+
+
+def test_a_listener_that_raises_does_not_end_the_thread(
+    cluster: SimulatedCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Watched) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Watched, "_changed", broken)
+    with Watched(cluster, tmp_path, [SECRETS]) as watched:
+        cluster.faults.inject(faults.Status(403), "secrets", times=3)
+        eventually(lambda: watched.status("secrets").synced)
+        cluster.apply(objects.secret("shop", "comes"))
+        eventually(lambda: "comes" in watched.sinks["secrets"].names)
+        assert watched.watcher.alive()

@@ -389,3 +389,61 @@ def test_a_half_open_connection_is_noticed(tmp_path: Path) -> None:
         with pytest.raises(ApiError) as failure:
             next(chunks)
         assert failure.value.reason == "timeout"
+
+
+# Proxies
+
+
+class Tunnel(Raw):
+    """An HTTP proxy that only knows CONNECT."""
+
+    def __init__(self) -> None:
+        super().__init__(self._tunnel)
+        self.peers: list[socket.socket] = []
+
+    def _tunnel(self, connection: socket.socket) -> None:
+        host, port = self.seen.split()[1].decode().split(":")
+        peer = socket.create_connection((host, int(port)))
+        self.peers.append(peer)
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        threading.Thread(target=self._copy, args=(peer, connection), daemon=True).start()
+        self._copy(connection, peer)
+
+    @staticmethod
+    def _copy(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+
+
+def through(proxy: Raw, server: str, tmp_path: Path, **cluster: str) -> Channel:
+    config = write_kubeconfig(tmp_path / "proxied", server, {}, **cluster, **{"proxy-url": proxy.url})
+    return Channel(Access.from_settings(KubernetesSettings(kubeconfig=str(config))), 2.0, KEEPALIVE)
+
+
+def test_a_plain_server_behind_a_proxy(tmp_path: Path) -> None:
+    proxy = Raw(answer(b"{}"))
+    channel = through(proxy, "http://api.example.com:8080", tmp_path)
+    assert get(channel) == b"{}"
+    assert proxy.seen.startswith(b"GET http://api.example.com:8080/x?a=b+c HTTP/1.1\r\n")
+    channel.close()
+    proxy.close()
+
+
+def test_a_tls_server_behind_a_proxy_is_cut_off_as_well(tmp_path: Path) -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nab\n\r\n")
+        time.sleep(30)
+
+    with serving_tls(tmp_path, serve) as (trusted, direct):
+        proxy = Tunnel()
+        server = direct._access.endpoint.host
+        channel = through(proxy, server, tmp_path, **{"certificate-authority": str(trusted)})
+        chunks = stream(channel, read_timeout=60.0)
+        assert next(chunks) == b"ab\n"
+        assert proxy.seen.startswith(b"CONNECT 127.0.0.1:")
+        threading.Timer(0.05, channel.interrupt).start()
+        with pytest.raises(Interrupted):
+            next(chunks)
+        channel.close()
+        proxy.close()
