@@ -14,14 +14,18 @@ class LineTooLongError(ValueError):
 def split_lines(chunks: Iterable[bytes], limit: int = LINE_LIMIT) -> Iterator[bytes]:
     """Complete lines without their newline; blank ones are left out, and so is an unfinished last one.
 
-    Every byte is copied at most twice, however many lines one chunk holds or however many chunks one line takes.
+    Every byte is copied at most twice, however many lines one chunk holds or however many chunks one line takes. While
+    the next chunk is awaited nothing of an earlier line is held: an annotation may carry a value.
     Raises LineTooLongError as soon as a line is known to be longer than `limit` bytes.
     """
     parts: list[bytes] = []
     held = 0
     for chunk in chunks:
         *complete, rest = chunk.split(b"\n")
-        for line in complete:
+        del chunk
+        complete.reverse()
+        while complete:
+            line = complete.pop()
             if held + len(line) > limit:
                 raise LineTooLongError
             if parts:
@@ -30,6 +34,7 @@ def split_lines(chunks: Iterable[bytes], limit: int = LINE_LIMIT) -> Iterator[by
                 parts, held = [], 0
             if line.strip():
                 yield line
+            del line
         if rest:
             parts.append(rest)
             held += len(rest)

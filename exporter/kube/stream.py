@@ -51,6 +51,7 @@ class Stream:
         try:
             for line in split_lines(self._channel.chunks(response, path), LINE_LIMIT):
                 event = self._decoder.event(line)
+                del line  # not held while the next one is awaited: an annotation may carry a value
                 alive()
                 saw(event.type if event.type in EVENT_TYPES else "ERROR")
                 bad_lines = bad_lines + 1 if event.bad and not event.version else 0

@@ -141,6 +141,7 @@ class Channel:
                 if not chunk:
                     return
                 yield chunk
+                del chunk
 
     def interrupt(self) -> None:
         """Cut off whatever is under way, and let nothing begin again. Returns at once."""
