@@ -11,11 +11,29 @@ import re
 OTHER = "other"
 """The class of a text that no pattern knows."""
 
-PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    # What ESO does with what it has read. These come first: the rest of their text may quote anything.
+Row = tuple[str, tuple[str, ...]]
+"""(class, texts): all texts must stand in the message, in this order. They are in lower case and compared so (ESO's own
+changed case with 0.11). None holds a quote, a backslash, &, < or >: these are written otherwise in the JSON of the API
+server, in which messages are searched."""
+
+WRITING: tuple[Row, ...] = (
+    # What a template's error says may quote anything, so it comes before everything else.
     ("template_error", ("could not apply template",)),
-    ("template_error", ("could not execute template",)),
-    ("template_error", ("error fetching templatefrom data",)),
+    # Conflicts about the target, which ESO never retries.
+    ("owned_by_other", ("secret is owned by another externalsecret",)),
+    ("ownership_conflict", ("could not set controller reference",)),
+    ("immutable_target", ("secret is immutable",)),
+    ("delete_conflict", ("creationpolicy=", "is not owner")),
+    # The Kubernetes API refuses what ESO writes.
+    ("invalid_keys", ("is invalid", "data[")),
+    ("api_error", ("unable to update secret",)),
+    ("api_error", ("is forbidden",)),
+    ("api_error", ("is invalid",)),
+)
+"""First the rows for what happens to the Secret, once everything has been read."""
+
+READING: tuple[Row, ...] = (
+    # What ESO does with what it has read: the rest of these texts may quote anything, too.
     ("invalid_keys", ("invalid secret keys",)),
     ("decode_error", ("error applying decoding strategy",)),
     ("decode_error", ("error applying conversion strategy",)),
@@ -25,16 +43,7 @@ PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("store_denied", ("denied by spec.condition",)),
     ("store_denied", ("can not reference unmanaged store",)),
     ("store_missing", ("could not get", "secretstore", "not found")),
-    # The target, whose conflicts ESO never retries.
-    ("owned_by_other", ("secret is owned by another externalsecret",)),
-    ("ownership_conflict", ("could not set controller reference",)),
-    ("immutable_target", ("secret is immutable",)),
-    ("delete_conflict", ("creationpolicy=", "is not owner")),
-    # Writing to the Kubernetes API.
-    ("api_error", ("unable to update secret",)),
-    ("api_error", ("unable to mutate secret",)),
-    ("api_error", ("unable to delete secret",)),
-    # The provider: out of reach, closed, or busy.
+    # The provider: closed, busy, or out of reach.
     ("vault_sealed", ("vault is sealed",)),
     ("rate_limited", ("code: 429",)),
     ("dns", ("no such host",)),
@@ -52,16 +61,16 @@ PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("connection_refused", ("connection reset",)),
     ("connection_refused", ("no route to host",)),
     ("connection_refused", ("network is unreachable",)),
+    ("connection_refused", (": eof",)),
     # Logging in, then reading.
     ("auth_failed", ("/v1/auth/", "code: 4")),
-    ("auth_failed", ("invalid token",)),
-    ("auth_failed", ("bad token",)),
+    ("auth_failed", ("permission denied", "invalid token")),
     ("auth_failed", ("cannot get kubernetes secret",)),
-    ("auth_failed", ("cannot get kubernetes service account",)),
     ("auth_failed", ("cannot request kubernetes service account token",)),
-    ("permission_denied", ("permission denied",)),
-    ("permission_denied", ("code: 403",)),
-    ("permission_denied", ("is forbidden: user",)),
+    # Vault refuses what a policy forbids with a list of errors; a token that it does not know, with a bare sentence.
+    ("permission_denied", ("error occurred", "permission denied")),
+    ("auth_failed", ("code: 403", "permission denied")),
+    ("permission_denied", ("is forbidden",)),
     ("vault_unavailable", ("code: 5",)),
     ("path_missing", ("secret does not exist",)),
     ("path_missing", ("secret not found",)),
@@ -69,26 +78,38 @@ PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("generator_error", ("error using generator",)),
     ("generator_error", ("unable to get generator",)),
 )
-"""(class, texts): the first row all of whose texts stand in the message, in this order, decides. Texts are in lower case and
-compared so (ESO's own changed case with 0.11). None holds a quote, a backslash, &, < or >: these are written otherwise
-in the JSON of the API server, in which messages are searched."""
+"""The rows for what happens between the spec and the provider, from near to far."""
 
-# What comes before is "error processing spec.data[0] (key: …", and the key is whatever a user wrote.
-_CAUSE = re.compile(rb"\), err: ")
-_COMPILED = tuple(
-    (name, re.compile(b".*?".join(re.escape(text.encode()) for text in texts), re.IGNORECASE | re.DOTALL))
-    for name, texts in PATTERNS
+# The key in "error processing spec.data[0] (key: …), err: …" is whatever a user wrote: it is not searched.
+# Many alike become one Event whose text has a few words before it.
+_READ = re.compile(
+    rb'"?(?:\(combined from similar events\): )?error processing spec\.data.*?, err: ', re.IGNORECASE | re.DOTALL
 )
 
 
-def error_class(message: bytes | memoryview) -> str:
-    """The class of an error's text, plain or as the raw JSON of a string; `OTHER` when no pattern knows it.
+def _compiled(rows: tuple[Row, ...]) -> tuple[tuple[Row, re.Pattern[bytes]], ...]:
+    flags = re.IGNORECASE | re.DOTALL
+    return tuple((row, re.compile(b".*?".join(re.escape(text.encode()) for text in row[1]), flags)) for row in rows)
+
+
+_READING = _compiled(READING)
+_ANY = _compiled(WRITING) + _READING
+
+
+def row_of(message: bytes | memoryview) -> Row | None:
+    """The first row that fits an error's text, plain or as the raw JSON of a string; None when none does.
 
     The text is searched where it stands: nothing of it is copied.
     """
-    cause = _CAUSE.search(message)
-    start = cause.end() if cause is not None else 0
-    for name, pattern in _COMPILED:
+    read = _READ.match(message)
+    start = read.end() if read is not None else 0
+    for row, pattern in _READING if read is not None else _ANY:
         if pattern.search(message, start) is not None:
-            return name
-    return OTHER
+            return row
+    return None
+
+
+def error_class(message: bytes | memoryview) -> str:
+    """The class of an error's text (see `row_of`); `OTHER` when no row knows it."""
+    row = row_of(message)
+    return row[0] if row is not None else OTHER

@@ -163,7 +163,7 @@ _FIX_SPEC = "kubectl -n {namespace} edit externalsecret {name}"
 ERRORS: tuple[ErrorClass, ...] = (
     _e("store_missing", "application", "no", "the store it names does not exist", _FIX_SPEC),
     _e("store_not_ready", "platform", "yes", "the store is not ready", _DESCRIBE_STORE),
-    _e("store_denied", "platform", "no", "the store's conditions do not admit this namespace", _DESCRIBE_STORE),
+    _e("store_denied", "platform", "no", "the store does not admit this namespace or this ESO", _DESCRIBE_STORE),
     _e("permission_denied", "platform", "yes", "the provider refuses the path to the store's login", _FIX_ACCESS),
     _e("auth_failed", "platform", "yes", "the store cannot log in", _FIX_ACCESS),
     _e("vault_sealed", "platform", "yes", "Vault is sealed", _SEAL_STATUS),
@@ -178,7 +178,7 @@ ERRORS: tuple[ErrorClass, ...] = (
     _e("tls", "platform", "yes", "the provider's certificate is not trusted", _DESCRIBE_STORE),
     _e("dns", "platform", "yes", "the provider's name does not resolve", _DESCRIBE_STORE),
     _e("timeout", "platform", "yes", "the provider did not answer in time", _DESCRIBE_STORE),
-    _e("connection_refused", "platform", "yes", "the provider refuses connections", _DESCRIBE_STORE),
+    _e("connection_refused", "platform", "yes", "no connection to the provider can be made", _DESCRIBE_STORE),
     _e("api_error", "operator", "yes", "ESO could not write to the Kubernetes API", _DESCRIBE_ES),
     _e("owned_by_other", "application", "no", "another ExternalSecret owns the target", _FIX_SPEC),
     _e("ownership_conflict", "application", "no", "another controller owns the target", _FIX_SPEC),
