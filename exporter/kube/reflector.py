@@ -1,8 +1,8 @@
 """Keeps one sink equal to one resource in one scope: list, watch, resume, and list again when it must be.
 
-The order of things that can go wrong, and what each does to what is shown, is told in docs/architecture.md; in short:
-nothing is swept but by a complete list, nothing dips while the API server is away, and nothing is kept of a resource that
-the API server refuses or no longer serves once that has proven to last.
+What can go wrong, what is done about it and what is shown meanwhile is told in docs/watching.md. In short: nothing is
+swept but by a complete list, nothing dips while the API server is away, and nothing is kept of a resource that the API
+server refuses or no longer serves once that has proven to last.
 """
 
 from __future__ import annotations
