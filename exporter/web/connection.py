@@ -16,7 +16,7 @@ _RECEIVE = 16 * 1024
 _BATCH_BYTES = 256 * 1024
 _BATCH_PARTS = 512
 #: A client that takes nothing for so long has stalled: what the answer holds back from others is released.
-STALL_SECONDS = 0.05
+STALL_SECONDS = 0.005
 
 
 class SilentError(Exception):

@@ -15,6 +15,8 @@ from exporter.web.messages import Request, sentence
 
 #: A scrape waits so long for one of those under way before it is sent away: they take milliseconds.
 WAIT_SECONDS = 1.0
+#: So many for each place may wait: those in line cannot be dropped, and a crowd must not hold all connections.
+WAITING = 4
 RETRY_AFTER = "1"
 
 
@@ -36,13 +38,14 @@ class Scrapes:
     def __init__(self, exposition: Bodies, limit: int, counters: WebCounters, clock: Callable[[], float]) -> None:
         self._exposition = exposition
         self._places = threading.BoundedSemaphore(limit)
+        self._line = threading.BoundedSemaphore(WAITING * limit)
         self._counters = counters
         self._clock = clock
 
     def __call__(self, request: Request) -> Answer:
         """The answer to GET /metrics."""
         start = time.perf_counter()
-        if not self._places.acquire(timeout=WAIT_SECONDS):
+        if not self._enter():
             self._counters.rejected("scrapes")
             return Answer.of(sentence(503, "too many scrapes at once", {"Retry-After": RETRY_AFTER}))
         place = _Place(self._places)
@@ -64,6 +67,16 @@ class Scrapes:
         if body.gzip:
             headers["Content-Encoding"] = "gzip"
         return Answer(200, headers, body.length, body.parts, stalled=place.leave, finished=finished)
+
+    def _enter(self) -> bool:
+        if self._places.acquire(blocking=False):
+            return True
+        if not self._line.acquire(blocking=False):
+            return False
+        try:
+            return self._places.acquire(timeout=WAIT_SECONDS)
+        finally:
+            self._line.release()
 
 
 class _Place:

@@ -18,8 +18,13 @@ from exporter.errors import ConfigError
 
 _HASH = re.compile(r"\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}")
 _REMEMBERED = 100
+_WAITING = 8
 # Of a password that nobody has, so that an unknown user takes as long as a known one.
 _NOBODY = b"$2b$10$abcdefghijklmnopqrstuuGgvGYbAXTrGtFFH1hkXh5wfOOmn/2Vu"
+
+
+class BusyError(Exception):
+    """Too many passwords are being checked already."""
 
 
 class Users:
@@ -36,14 +41,16 @@ class Users:
         self._secret = os.urandom(32)
         self._known: OrderedDict[bytes, bool] = OrderedDict()
         self._lock = threading.Lock()
-        # One at a time: guesses must not take the machine, and who is remembered does not wait for them.
+        # One at a time, and few in line: guesses must neither take the machine nor hold all connections; who is
+        # remembered does not wait for them.
         self._slow = threading.Lock()
+        self._line = threading.BoundedSemaphore(_WAITING)
 
     def __bool__(self) -> bool:
         return bool(self._hashes)
 
     def allow(self, authorization: str) -> bool:
-        """Whether an Authorization header names a user and the right password."""
+        """Whether an Authorization header names a user and the right password. Raises BusyError."""
         scheme, _, encoded = authorization.partition(" ")
         if scheme.lower() != "basic":
             return False
@@ -61,8 +68,13 @@ class Users:
         with self._lock:
             known = self._known.get(mark)
         if known is None:
-            with self._slow:
-                known = _check(password, expected) and known_hash is not None
+            if not self._line.acquire(blocking=False):
+                raise BusyError
+            try:
+                with self._slow:
+                    known = _check(password, expected) and known_hash is not None
+            finally:
+                self._line.release()
             with self._lock:
                 self._known[mark] = known
                 if len(self._known) > _REMEMBERED:

@@ -17,7 +17,7 @@ from exporter.config.duration import parse_duration
 from exporter.errors import ConfigError
 from exporter.web.messages import Request, Response, sentence
 from exporter.web.tls import TLSServerConfig, context
-from exporter.web.users import Users
+from exporter.web.users import BusyError, Users
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -32,6 +32,9 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "X-XSS-Protection": (),
     "Strict-Transport-Security": (),
 }
+
+
+_REALM = 'Basic realm="vault-eso-exporter", charset="UTF-8"'
 
 
 class _HTTP(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,9 +93,12 @@ class WebConfig:
         """Why this request is not answered (a reason of counters.REASONS), and what is answered instead; None: it may pass."""
         if not self._limiter.take():
             return "rate_limit", sentence(429, "too many requests", {"Retry-After": "1"})
-        if self._users and not self._users.allow(request.headers.get("authorization", "")):
-            return "unauthorized", sentence(401, "user name and password, please", {"WWW-Authenticate": "Basic"})
-        return None
+        try:
+            if not self._users or self._users.allow(request.headers.get("authorization", "")):
+                return None
+        except BusyError:
+            return "unauthorized", sentence(503, "too many log-ins at once", {"Retry-After": "1"})
+        return "unauthorized", sentence(401, "user name and password, please", {"WWW-Authenticate": _REALM})
 
 
 class WebConfigFile:

@@ -10,6 +10,7 @@ from exporter.errors import ConfigError
 from exporter.web import webconfig
 from exporter.web.messages import Request
 from exporter.web.server import WebServer
+from exporter.web.users import BusyError, Users
 from exporter.web.webconfig import WebConfigFile
 from tests.exposition.things import shown
 from tests.vault.certificates import Authority
@@ -187,7 +188,8 @@ def test_basic_authentication_guards_everything(folder):
     with serving(config_file=str(path)) as running:
         for target in ("/", "/metrics", "/nothing"):
             answer = running.get(target)
-            assert (answer.status, answer.headers["www-authenticate"]) == (401, "Basic")
+            assert answer.status == 401
+            assert answer.headers["www-authenticate"].startswith('Basic realm="')
         assert running.get("/metrics", Authorization=basic("prometheus:wrong")).status == 401
         assert running.get("/metrics", Authorization=basic("prometheus:secret")).status == 200
         assert running.rejected("unauthorized") == 4
@@ -253,3 +255,14 @@ def test_a_certificate_that_comes_later_than_the_file_that_names_it(folder, tmp_
     for suffix in ("crt", "key"):
         (tmp_path / f"tls.{suffix}").write_bytes((folder / f"one.{suffix}").read_bytes())
     assert file.current().context is not None
+
+
+def test_log_ins_that_find_too_many_others_are_told_to_come_back(folder, monkeypatch):
+    config = load(folder, f"basic_auth_users: {{prometheus: {hashed('secret')}}}")
+
+    def busy(*_):
+        raise BusyError
+
+    monkeypatch.setattr(Users, "allow", busy)
+    reason, response = config.refusal(ANYBODY)
+    assert (reason, response.status, response.headers["Retry-After"]) == ("unauthorized", 503, "1")
