@@ -22,10 +22,13 @@ class _Meta(msgspec.Struct, gc=False):
     namespace: str = ""
 
 
+_ABSENT = msgspec.Raw(b"null")
+
+
 class _Spec(msgspec.Struct, gc=False):
     kind: str = ""
-    provider: msgspec.Raw | None = None
-    generator: msgspec.Raw | None = None
+    provider: msgspec.Raw = _ABSENT
+    generator: msgspec.Raw = _ABSENT
 
 
 class GeneratorWire(msgspec.Struct, gc=False):
@@ -57,5 +60,6 @@ def converter(kind: str) -> Callable[[GeneratorWire, object], Generator]:
 
 
 def _settings(spec: _Spec) -> Any:
-    raw = spec.generator if spec.generator is not None else spec.provider
-    return None if raw is None or spec.kind in _KINDS_WITH_VALUES else msgspec.json.decode(raw)
+    if spec.kind in _KINDS_WITH_VALUES:
+        return None
+    return [msgspec.json.decode(spec.provider), msgspec.json.decode(spec.generator)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.world import NOW, World, external_secret, lines, secret, store
+from tests.kinds import account, push_secret
+from tests.world import EVERYTHING, NOW, World, external_secret, lines, secret, store
 
 TOKEN = {"name": "vault-token", "namespace": "external-secrets"}
 
@@ -86,6 +87,49 @@ class TestCredentialsMissing:
         assert world.problems("store") == set()
 
 
+class TestAccountsMissing:
+    @staticmethod
+    def by_account(world: World, **ref: str) -> None:
+        auth = {"kubernetes": {"mountPath": "k", "role": "r", "serviceAccountRef": {"name": "vault-auth", **ref}}}
+        used(world, provider={"vault": {"server": "https://vault:8200", "auth": auth}})
+
+    def test_appears_ten_seconds_after_it_was_missed(self, world: World) -> None:
+        world.add("serviceaccounts", account())
+        self.by_account(world, namespace="external-secrets")
+        assert world.problems("store") == set()
+        world.remove("serviceaccounts", "vault-auth", "external-secrets")
+        assert world.problems("store") == set()
+        world.wait(12)
+        assert world.problems("store") == {"credentials_missing"}
+        [problem] = world.groups.problems["store", "", "vault-backend"]
+        assert problem.evidence == ("serviceaccount external-secrets/vault-auth",)
+        world.add("serviceaccounts", account())
+        assert world.problems("store") == set()
+
+    def test_of_a_namespaced_store_is_looked_for_beside_it(self, world: World) -> None:
+        auth = {"kubernetes": {"serviceAccountRef": {"name": "app", "namespace": "ignored"}}}
+        world.add("secretstores", store("own", "shop", provider={"vault": {"server": "https://v", "auth": auth}}))
+        world.add("externalsecrets", external_secret(spec={"secretStoreRef": {"name": "own"}}))
+        world.samples()
+        world.wait(12)
+        assert world.problems("store") == {"credentials_missing"}
+        world.add("serviceaccounts", account("app", "shop"))
+        assert world.problems("store") == set()
+
+    def test_without_a_namespace_there_is_no_place_to_look(self, world: World) -> None:
+        self.by_account(world)
+        world.samples()
+        world.wait(12)
+        assert world.problems("store") == {"unchecked"}
+
+    def test_is_not_judged_while_accounts_are_unknown(self) -> None:
+        world = World(known=tuple(name for name in EVERYTHING if name != "serviceaccounts"))
+        self.by_account(world, namespace="external-secrets")
+        world.samples()
+        world.wait(12)
+        assert world.problems("store") == set()
+
+
 class TestUnused:
     def test_appears_after_ten_minutes_without_users(self, world: World) -> None:
         world.add("clustersecretstores", store())
@@ -95,6 +139,26 @@ class TestUnused:
 
     def test_stays_away_while_somebody_reads_from_it(self, world: World) -> None:
         used(world)
+        world.samples()
+        world.wait(602)
+        assert world.problems("store") == set()
+
+    def test_stays_away_while_somebody_pushes_to_it(self, world: World) -> None:
+        world.add("clustersecretstores", store())
+        world.add("pushsecrets", push_secret())
+        world.samples()
+        world.wait(602)
+        assert world.problems("store") == set()
+        world.remove("pushsecrets", "out", "shop")
+        world.samples()
+        world.wait(602)
+        assert world.problems("store") == {"unused"}
+
+    @pytest.mark.parametrize("unknown", ["externalsecrets", "pushsecrets"])
+    def test_is_not_judged_while_its_users_are_unknown(self, unknown: str) -> None:
+        world = World(known=tuple(name for name in EVERYTHING if name != unknown))
+        world.add("secrets", secret("vault-token", "external-secrets"))
+        world.add("clustersecretstores", store())
         world.samples()
         world.wait(602)
         assert world.problems("store") == set()
