@@ -7,9 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter, eq
 from typing import Any, Generic, TypeVar
 
+import structlog
+
 from exporter.exposition.lines import Family
 
+log = structlog.stdlib.get_logger(__name__)
+
 F = TypeVar("F")
+
+#: A renderer that fails on an object fails each time that object's shard is rendered: it is told no more often than this.
+_TOLD = 3
 
 #: A shard's lines that depend on the moment of the scrape: called with it (Unix seconds), gives them.
 Frozen = Callable[[float], bytes]
@@ -52,6 +59,19 @@ class Column(Generic[F]):
         self.moving = moving
         self.reads = None if reads is None else tuple(reads)
         self.same = agreement(self.reads)
+        self._failures = 0
+
+    def lines(self, facts: Sequence[F], *now: float) -> bytes:
+        """What `render` gives; an object that it fails on is left out, so that a defect there hides that object only."""
+        try:
+            return self.render(facts, *now)
+        except Exception as error:
+            if len(facts) != 1:
+                return b"".join([self.lines((each,), *now) for each in facts])
+            self._failures += 1
+            if self._failures <= _TOLD:
+                log.error("an object cannot be shown; please report it", family=self.family.name, exc_info=error)
+            return b""
 
     @property
     def rendered_when_scraped(self) -> bool:
@@ -61,8 +81,7 @@ class Column(Generic[F]):
     def freeze(self, facts: list[F]) -> Frozen:
         """A volatile column's lines of these objects, to come."""
         kept = tuple(facts)
-        render = self.render
-        return lambda now: render(kept, now)
+        return lambda now: self.lines(kept, now)
 
     def thaw(self, text: bytes) -> Frozen | None:  # noqa: ARG002
         """What a scrape makes of a shard's rendered lines; None: it takes them as they are."""

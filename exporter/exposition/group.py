@@ -105,10 +105,12 @@ class Group(Generic[F]):
         layout, place = self._places[index]
         return layout.frozen(place)
 
-    def refresh(self, deflater: Deflater) -> set[int]:
-        """Bring all blocks up to date; gives the indexes of the columns that changed."""
-        changed = {
-            layout: layout.refresh(deflater)
-            for layout in ((self._steady, self._moving) if self._moment else (self._steady,))
-        }
-        return {index for index, (layout, place) in enumerate(self._places) if place in changed.get(layout, ())}
+    def refresh(self, deflater: Deflater) -> None:
+        """Bring all blocks up to date."""
+        self._steady.refresh(deflater)
+        self._moving.refresh(deflater)
+
+    def changed(self) -> list[int]:
+        """The columns that refreshes changed since this was asked last."""
+        changed = {layout: layout.changed() for layout in (self._steady, self._moving)}
+        return [index for index, (layout, place) in enumerate(self._places) if place in changed[layout]]

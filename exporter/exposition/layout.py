@@ -48,8 +48,8 @@ class Layout(Generic[F]):
         """The same for a column that is rendered when scraped."""
         return [frozen for shard in self.shards.all if (frozen := shard.frozen[index]) is not None]
 
-    def refresh(self, deflater: Deflater) -> set[int]:
-        """Bring every block up to date; gives the columns that changed."""
+    def refresh(self, deflater: Deflater) -> None:
+        """Bring every block up to date."""
         shards = self.shards
         if shards.settle():
             self._changed.update(range(len(self.columns)))
@@ -58,10 +58,13 @@ class Layout(Generic[F]):
             try:
                 self._render(shard, deflater)
             except BaseException:
-                # What its blocks hold is unknown now: the next refresh renders all of it.
+                # Out of memory, say: what its blocks hold is unknown now, and the next refresh renders all of it.
                 shard.outdate()
                 raise
             del shards.touched[shard]
+
+    def changed(self) -> set[int]:
+        """The columns that refreshes changed since this was asked last."""
         changed, self._changed = self._changed, set()
         return changed
 
@@ -76,7 +79,7 @@ class Layout(Generic[F]):
             if column.volatile:
                 shard.frozen[index] = column.freeze(change.ordered()) if shard.facts else None
             else:
-                text = column.render(change.ordered()) if shard.stale & bit else change.text(column, block, deflater)
+                text = column.lines(change.ordered()) if shard.stale & bit else change.text(column, block, deflater)
                 if text is None:
                     continue
                 shard.blocks[index] = deflater.block(text, like=block) if text else None
@@ -111,9 +114,9 @@ class _Change(Generic[F]):
         if not keys:
             return None
         if block is None or len(keys) * EDITED_FRACTION > len(self._facts) + EDITED_FRACTION:
-            return column.render(self.ordered())
-        facts, before, render = self._facts, self._before, column.render
-        gone = [before[key] for key in keys if key not in facts]
+            return column.lines(self.ordered())
+        facts, before, render = self._facts, self._before, column.lines
+        gone = [old for key in keys if key not in facts and (old := before[key]) is not None]
         inserted: list[str] = []
         edits: list[tuple[bytes, bytes]] = []
         if len(gone) == len(keys):
@@ -140,8 +143,8 @@ class _Change(Generic[F]):
         if not inserted:
             return b""
         if set(inserted) == set(self.ordered_keys()[-len(inserted) :]):
-            return column.render([facts[key] for key in inserted])
-        return None if column.render([facts[key] for key in inserted if key in facts]) else b""
+            return column.lines([facts[key] for key in inserted])
+        return None if column.lines([facts[key] for key in inserted if key in facts]) else b""
 
     def _differing(self, column: Column[F]) -> list[str]:
         """The objects whose lines may differ from those in the column's block, in key order."""
@@ -157,7 +160,7 @@ class _Change(Generic[F]):
             elif old is None and new is None:
                 continue
             changed.append(key)
-        if column.reads is None and len(olds) == len(changed) and column.render(olds) == column.render(news):
+        if column.reads is None and len(olds) == len(changed) and column.lines(olds) == column.lines(news):
             return []
         changed.sort()
         return changed

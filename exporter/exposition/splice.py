@@ -110,7 +110,10 @@ class Exposition:
     def refresh(self) -> RefreshStats:
         """Render and compress what changed since the last refresh, and show it to scrapes, all at once."""
         start = time.perf_counter()
-        changed = [(p, index) for p, group in enumerate(self._groups) for index in group.refresh(self._deflater)]
+        for group in self._groups:
+            group.refresh(self._deflater)
+        # Only now: had one of them failed, the next refresh would have to show what the others changed.
+        changed = [(position, index) for position, group in enumerate(self._groups) for index in group.changed()]
         for position, index in changed:
             self._collect(position, index)
         number = self._generation.number

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
+from exporter.exposition.blocks import Deflater
 from exporter.exposition.families import Column, Exposition, Family, Group
 from tests.exposition.things import AGE, PROBLEM, READY, SYNC, Thing, group, label, lines_of, plain, put, shown
 
@@ -124,28 +126,55 @@ def test_a_resync_of_hourly_objects_opens_few_moving_blocks():
     assert len({id(block) for block in things.blocks(3)} - before) <= 4
 
 
-def test_a_renderer_that_fails_once_leaves_nothing_half_done():
-    things = group()
-    faults = [RuntimeError("no")]
-    column = things.columns[3]
-    render = column.render
-
-    def failing(objects):
-        if faults:
-            raise faults.pop()
-        return render(objects)
-
-    exposition = Exposition([things])
-    put(things, Thing("a", "x", sync=5))
+def test_a_refresh_that_fails_leaves_nothing_half_done(monkeypatch):
+    first, second = (
+        group(),
+        Group("other", [Column(Family("t_other", "Other."), lambda facts: b"t_other 1\n" * len(facts))]),
+    )
+    exposition = Exposition([first, second])
     exposition.refresh()
     before = plain(exposition)
-    column.render = failing
-    put(things, Thing("a", "x", sync=6, ready=False))
-    with pytest.raises(RuntimeError):
-        exposition.refresh()
+    put(first, Thing("a", "x", sync=6, ready=False))
+    put(second, Thing("a", "x"))
+    real = Deflater.block
+
+    def block(self, text, like=None):
+        if text.startswith(b"t_other"):
+            raise MemoryError
+        return real(self, text, like)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Deflater, "block", block)
+        with pytest.raises(MemoryError):
+            exposition.refresh()
     assert plain(exposition) == before
+    assert exposition.refresh().generation == 2
+    assert plain(exposition).endswith(b"t_other 1\n")
+    assert b't_ready{namespace="a",name="x"} 0\n' in plain(exposition)
+
+
+@pytest.mark.parametrize("volatile", [False, True])
+def test_an_object_that_cannot_be_rendered_is_left_out_alone(volatile):
+    def render(things, now=0.0):
+        return b"".join([b"t_x%b %d\n" % (label(t), t.sync) for t in things])
+
+    things = Group("g", [Column(Family("t_x", "X."), render, volatile=volatile)])
+    exposition = Exposition([things])
+    with capture_logs() as logs:
+        put(things, *(Thing("a", f"x{i:02d}", sync=i) for i in range(60)), Thing("a", "x30"))
+        exposition.refresh()
+        put(things, Thing("a", "x29", sync=290))
+        for _ in range(9):
+            exposition.refresh()
+            plain(exposition)
+    text = plain(exposition)
+    assert text.count(b"\nt_x{") == 59
+    assert b't_x{namespace="a",name="x29"} 290\n' in text
+    assert {entry["family"] for entry in logs} == {"t_x"}
+    assert len(logs) <= 3
+    put(things, Thing("a", "x30", sync=30))
     exposition.refresh()
-    assert plain(exposition) == plain(shown(Thing("a", "x", sync=6, ready=False)))
+    assert plain(exposition).count(b"\nt_x{") == 60
 
 
 def test_a_column_switched_off_is_absent_and_comes_back_as_it_should_be():
