@@ -16,6 +16,7 @@ GENERATED: dict[str, str] = {
     "docs/configuration.md": "exporter.config.document:render",
     "docs/metrics.md": "exporter.metrics.document:metrics",
     "docs/problems.md": "exporter.metrics.document:problems",
+    "deploy/sbom.cdx.json": "tools.sbom:render",
 }
 
 
