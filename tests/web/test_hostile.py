@@ -87,7 +87,7 @@ def test_clients_that_say_nothing_are_no_rejected_requests():
 
 def test_sixty_clients_that_never_read():
     exposition = large()
-    with serving(exposition, header_timeout=60.0) as running, closing_all() as held:
+    with serving(exposition, header_timeout=60.0, idle_timeout=60.0) as running, closing_all() as held:
         length = int(running.get(method="HEAD").headers["content-length"])
         before = resident()
         for _ in range(60):
@@ -110,7 +110,7 @@ def test_clients_that_never_read_are_dropped_in_time():
         running.wait_until(lambda: running.rejected("send_timeout") == 12)
         running.wait_empty()
         running.wait_until(lambda: not web_threads())
-        assert running.get().status == 200
+        assert running.get("/").status == 200
 
 
 def test_a_client_that_reads_too_slowly_for_ever_is_dropped_too():
@@ -124,7 +124,7 @@ def test_a_client_that_reads_too_slowly_for_ever_is_dropped_too():
 
 
 def test_a_client_that_goes_away_in_the_middle():
-    with serving(large()) as running:
+    with serving(large(), header_timeout=30.0, idle_timeout=30.0) as running:
         for _ in range(5):
             sock = running.raw()
             sock.sendall(SCRAPE)

@@ -49,7 +49,7 @@ def test_a_scrape_as_prometheus_3_does_it(server):
 def test_http_libraries_read_all_of_a_large_gzip_scrape():
     exposition = large()
     text = plain(exposition)
-    with serving(exposition) as running:
+    with serving(exposition, header_timeout=30.0, idle_timeout=30.0) as running:
         url = f"http://{running.host}:{running.port}/metrics"
         assert requests.get(url, timeout=PATIENCE).content == text
         assert urllib3.request("GET", url, headers={"Accept-Encoding": "gzip"}, timeout=PATIENCE).data == text

@@ -28,7 +28,7 @@ def stopping(running, grace=30.0):
 
 def test_a_scrape_under_way_is_finished():
     stuck = Stuck(large())
-    with serving(stuck, header_timeout=30.0) as running, running.raw() as client:
+    with serving(stuck, header_timeout=30.0, idle_timeout=30.0) as running, running.raw() as client:
         client.sendall(SCRAPE)
         assert stuck.asked.acquire(timeout=30)
         thread, results = stopping(running)

@@ -46,9 +46,9 @@ def files(tmp_path):
     return made
 
 
-def scrape(running, context):
+def scrape(running, context, path="/metrics"):
     with contextlib.closing(running.connect_tls(context)) as connection:
-        return got(connection)
+        return got(connection, path)
 
 
 def subject(running, context):
@@ -57,7 +57,7 @@ def subject(running, context):
 
 
 def test_a_large_scrape_over_tls(files):
-    with serving(large(), config_file=files.write()) as running:
+    with serving(large(), config_file=files.write(), header_timeout=30.0, idle_timeout=30.0) as running:
         answer = scrape(running, files.client())
         assert answer.status == 200
         assert len(answer.body) == int(answer.headers["content-length"]) > 20_000_000
@@ -170,4 +170,4 @@ def test_a_client_that_stops_reading_over_tls(files):
         ):
             slow.sendall(SCRAPE)
             running.wait_until(lambda: running.rejected("send_timeout") == 1)
-        assert scrape(running, files.client()).status == 200
+        assert scrape(running, files.client(), "/").status == 200
