@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import platform
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from exporter import __version__
@@ -28,14 +29,51 @@ class OwnState(NamedTuple):
     unmatched_exceptions: Callable[[], Iterable[str]]
 
 
+class Tally(Collector):
+    """A counter family whose samples are made anew only after it counted: hundreds of its lines stand in every scrape."""
+
+    def __init__(self, name: str, registry: CollectorRegistry) -> None:
+        self._spec = spec(name)
+        self._lock = threading.Lock()
+        self._counts: dict[tuple[str, ...], int] = {}
+        self._made: CounterMetricFamily | None = None
+        registry.register(self)
+
+    def start(self, *labels: str) -> None:
+        """A series of this family, at 0."""
+        with self._lock:
+            self._counts.setdefault(labels, 0)
+            self._made = None
+
+    def inc(self, *labels: str) -> None:
+        """One more."""
+        with self._lock:
+            self._counts[labels] = self._counts.get(labels, 0) + 1
+            self._made = None
+
+    def collect(self) -> Iterable[Metric]:
+        """The family, the same object as before when nothing was counted since."""
+        with self._lock:
+            if self._made is None:
+                family = CounterMetricFamily(self._spec.name, self._spec.help, labels=self._spec.labels)
+                for labels, count in self._counts.items():
+                    family.add_metric(labels, count)
+                self._made = family
+            return (self._made,)
+
+    def describe(self) -> Iterable[Metric]:
+        """Its name."""
+        return (CounterMetricFamily(self._spec.name, self._spec.help, labels=self._spec.labels),)
+
+
 class KubeCounters:
     """Counts what reflectors do; implements `kube.resource.Observer`."""
 
     def __init__(self, registry: CollectorRegistry, resources: Iterable[str]) -> None:
-        self._lists = _counter("eso_exporter_lists_total", registry)
-        self._events = _counter("eso_exporter_watch_events_total", registry)
-        self._restarts = _counter("eso_exporter_watch_restarts_total", registry)
-        self._decode_errors = _counter("eso_exporter_decode_errors_total", registry)
+        self._lists = Tally("eso_exporter_lists_total", registry)
+        self._events = Tally("eso_exporter_watch_events_total", registry)
+        self._restarts = Tally("eso_exporter_watch_restarts_total", registry)
+        self._decode_errors = Tally("eso_exporter_decode_errors_total", registry)
         for resource in resources:
             for counter, values in (
                 (self._lists, LIST_RESULTS),
@@ -44,45 +82,40 @@ class KubeCounters:
                 (self._decode_errors, DECODE_REASONS),
             ):
                 for value in values:
-                    counter.labels(resource, value)
+                    counter.start(resource, value)
 
     def listed(self, resource: str, result: str) -> None:
         """A list ended."""
-        self._lists.labels(resource, result).inc()
+        self._lists.inc(resource, result)
 
     def event(self, resource: str, type_: str) -> None:
         """A watch event came."""
-        self._events.labels(resource, type_).inc()
+        self._events.inc(resource, type_)
 
     def restarted(self, resource: str, reason: str) -> None:
         """A watch ended."""
-        self._restarts.labels(resource, reason).inc()
+        self._restarts.inc(resource, reason)
 
     def decode_error(self, resource: str, reason: str) -> None:
         """Something was skipped."""
-        self._decode_errors.labels(resource, reason).inc()
+        self._decode_errors.inc(resource, reason)
 
 
 class VaultCounters:
     """Counts requests to Vault."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = _counter("eso_exporter_vault_requests_total", registry)
+        self._requests = Tally("eso_exporter_vault_requests_total", registry)
 
     def __call__(self, vault: str, operation: str, code: str) -> None:
         """One request and its status code, or the class of failure."""
-        self._requests.labels(vault, operation, code).inc()
+        self._requests.inc(vault, operation, code)
 
 
 def refresh_histogram(registry: CollectorRegistry) -> Histogram:
     """How long one round of the refresher took."""
     entry = spec("eso_exporter_refresh_duration_seconds")
     return Histogram(entry.name, entry.help, registry=registry, buckets=_BUCKETS)
-
-
-def _counter(name: str, registry: CollectorRegistry) -> Counter:
-    entry = spec(name)
-    return Counter(entry.name, entry.help, entry.labels, registry=registry)
 
 
 class OwnCollector(Collector):
