@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 MODULES = Path(__file__).parent / "modules"
 OLDEST_GO = (1, 26)
@@ -107,12 +110,13 @@ def ensure(name: str) -> Path:
 
 
 def ensure_crds() -> Path:
-    """The folder of the External Secrets Operator's CRD manifests (YAML, one file each), copied out of its Go module.
+    """The folder of the External Secrets Operator's CRD manifests, one JSON file each, taken from its Go module.
 
-    They are another project's work, so they are read from the module cache and never committed. Raises BuildError.
+    They are another project's work, so they are read from the module cache and never committed; as JSON because the YAML is
+    megabytes and every run reads it. Raises BuildError.
     """
     module = "external-secrets"
-    target = cache() / f"crds-{_fingerprint(module)}"
+    target = cache() / f"crds-{_fingerprint(module, 'json')}"
     if target.exists():
         return target
     with _locked():
@@ -123,11 +127,10 @@ def ensure_crds() -> Path:
         _go(module, "mod", "download", path)
         source = Path(_go(module, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path).strip())
         unfinished = target.with_suffix(f".{os.getpid()}.part")
-        shutil.copytree(
-            source / "config" / "crds" / "bases", unfinished, ignore=shutil.ignore_patterns("kustomization*")
-        )
-        for file in (unfinished, *unfinished.iterdir()):
-            file.chmod(0o755 if file.is_dir() else 0o644)  # the module cache is read-only, our copy need not be
+        unfinished.mkdir()
+        for file in (source / "config" / "crds" / "bases").glob("*external-secrets.io_*.yaml"):
+            definition = yaml.safe_load(file.read_text())
+            (unfinished / f"{file.stem}.json").write_text(json.dumps(definition))
         unfinished.rename(target)
     return target
 

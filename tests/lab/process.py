@@ -118,6 +118,7 @@ class Process:
         if self._process is not None and self.running:
             self._process.kill()
             self._process.wait()
+        STARTED.pop(self.name, None)
 
     def restart(self) -> None:
         """Stops and starts, with the same command and so the same ports."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,17 +108,23 @@ def assert_synced_as_the_objects_say(story: Story) -> None:
         assert abs(age - (scraped - synced)) < 2, "the age is that of the moment of the scrape"
 
 
-def assert_step_down(prometheus: Prometheus, begun: float) -> None:
-    """Prometheus saw the manual Secrets go from three to none, and never more of them on the way."""
+def steps_since(prometheus: Prometheus, expression: str, begun: float, end: float) -> list[float]:
+    """Waits until the range of the expression (one series) since `begun` ends with the value `end`; returns the values
+    that it went through, each once. A range query's last point is up to a second older than an instant query's."""
 
     def ended() -> list[float] | None:
-        [total] = prometheus.query_range("sum(eso_manual_secrets)", begun)
-        values = [value for _, value in total.points]
-        return values if values[-1] == 0 else None
+        [series] = prometheus.query_range(expression, begun)
+        values = [value for value, _ in itertools.groupby(value for _, value in series.points)]
+        return values if values[-1] == end else None
 
-    values = wait_until("the range of the sum ends with 0", ended)
-    assert values[0] == 3
-    assert values == sorted(values, reverse=True)
+    return wait_until(f"the range of {expression} ends with {end}", ended)
+
+
+def assert_step_down(prometheus: Prometheus, begun: float) -> None:
+    """Prometheus saw the manual Secrets go from three to none, and never more of them on the way."""
+    steps = steps_since(prometheus, "sum(eso_manual_secrets)", begun, 0)
+    assert steps[0] == 3
+    assert steps == sorted(steps, reverse=True)
 
 
 def wait_same_series(story: Story, before: set[frozenset[tuple[str, str]]]) -> None:
