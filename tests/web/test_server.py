@@ -203,9 +203,10 @@ def test_when_no_thread_can_be_had_the_connection_is_dropped(monkeypatch):
         def start(self):
             raise RuntimeError("can't start new thread")
 
-        with monkeypatch.context() as patched, running.raw() as sock:
-            patched.setattr(threading.Thread, "start", start)
-            assert rest(sock) == b""
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", start)  # before the server can have accepted
+            with running.raw() as sock:
+                assert rest(sock) == b""
         assert running.get("/").status == 200
 
 
@@ -215,8 +216,9 @@ def test_a_defect_in_a_connection_ends_that_connection_only(monkeypatch):
         def head(*_):
             raise RuntimeError("defect")
 
-        with monkeypatch.context() as patched, running.raw() as sock:
+        with monkeypatch.context() as patched:
             patched.setattr(Connection, "head", head)
-            assert rest(sock) == b""
+            with running.raw() as sock:
+                assert rest(sock) == b""
         assert running.get("/").status == 200
     assert [entry["log_level"] for entry in logs] == ["error"]
