@@ -128,7 +128,11 @@ OPTIONS: tuple[Option, ...] = (
         "TLS and authentication of the HTTP server (exporter-toolkit's format).",
     ),
     Option("web.enable-reload", ("web", "enable_reload"), "Allow a configuration reload by POST /-/reload."),
-    Option("web.max-connections", ("web", "max_connections"), "Connections open at once; at the limit the one that has been still for longest goes."),
+    Option(
+        "web.max-connections",
+        ("web", "max_connections"),
+        "Connections open at once; at the limit the one that has been still for longest goes.",
+    ),
     Option("web.max-scrapes", ("web", "max_scrapes"), "Scrapes answered at once; more get 503."),
     Option("web.header-timeout", ("web", "header_timeout"), "Limit for reading the head of a request."),
     Option("web.idle-timeout", ("web", "idle_timeout"), "How long an idle connection is kept."),
