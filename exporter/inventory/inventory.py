@@ -146,12 +146,12 @@ class Inventory:
 
         A reference without a namespace means that of whatever uses the store or generator.
         """
-        if SecretRef(namespace, secret) in self._templates or self._secrets_named.there(namespace, secret):
+        if self._templates.read(namespace, secret) or self._secrets_named.there(namespace, secret):
             return True
-        return any(
-            self._users.of(source).any_in(namespace) or self._pushers.of(source).any_in(namespace)
-            for source in self._secrets_named.anywhere(secret)
-        )
+        for source in self._secrets_named.anywhere(secret):
+            if self._users.of(source).any_in(namespace) or self._pushers.of(source).any_in(namespace):
+                return True
+        return False
 
     def operator_deployments(self, namespace: str, component: str) -> list[OperatorDeployment]:
         """The Deployments of one component of ESO in a namespace: one, unless several ESOs share it."""

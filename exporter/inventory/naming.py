@@ -11,7 +11,8 @@ class Naming:
     """Which sources name which Secrets (or ServiceAccounts). `namespace` "" in a reference: that of whoever uses the source."""
 
     def __init__(self) -> None:
-        self._sources: dict[SecretRef, set[Source]] = {}
+        # A SecretRef is found by the bare pair, too, which is made faster: this is asked of every Secret.
+        self._sources: dict[tuple[str, str], set[Source]] = {}
 
     def change(self, source: Source, before: Collection[SecretRef], after: Collection[SecretRef]) -> None:
         """What a source names is now `after`."""
@@ -26,26 +27,27 @@ class Naming:
 
     def there(self, namespace: str, name: str) -> Iterable[Source]:
         """Sources that name it in this namespace."""
-        return self._sources.get(SecretRef(namespace, name), ())
+        return self._sources.get((namespace, name), ())
 
     def anywhere(self, name: str) -> Iterable[Source]:
         """Sources that name it in whichever namespace they are used."""
-        return self._sources.get(SecretRef("", name), ())
+        return self._sources.get(("", name), ())
 
 
 class Templates:
     """Secrets that templates of ExternalSecrets read (`templateFrom`), counted: several may read the same."""
 
     def __init__(self) -> None:
-        self._counts: dict[SecretRef, int] = {}
+        self._counts: dict[tuple[str, str], int] = {}
 
-    def __contains__(self, ref: SecretRef) -> bool:
-        return ref in self._counts
+    def read(self, namespace: str, name: str) -> bool:
+        """Whether some template reads this Secret."""
+        return (namespace, name) in self._counts
 
     def count(self, namespace: str, names: Collection[str], step: int) -> None:
         """One template more (step 1) or less (-1) that reads these Secrets."""
         for name in names:
-            ref = SecretRef(namespace, name)
+            ref = (namespace, name)
             count = self._counts.get(ref, 0) + step
             if count:
                 self._counts[ref] = count
