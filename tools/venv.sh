@@ -26,4 +26,5 @@ if ! suits "$venv/bin/python"; then
     fi
 fi
 echo "Installing $lock" >&2
-exec "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock" >&2
+# The lock is complete, so nothing is resolved (--no-deps): a release made after it can then not disturb an older pip.
+exec "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$lock" >&2
