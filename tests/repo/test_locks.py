@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import PackageNotFoundError, requires
 
 import pytest
 from packaging.requirements import Requirement
@@ -47,3 +48,23 @@ def test_the_development_lock_holds_the_runtime_one() -> None:
     runtime = {name: str(requirement.specifier) for name, (requirement, _) in entries("runtime.txt").items()}
     dev = {name: str(requirement.specifier) for name, (requirement, _) in entries("dev.txt").items()}
     assert {name: dev.get(name) for name in runtime} == runtime
+
+
+@pytest.mark.parametrize("lock", ["runtime.txt", "dev.txt"])
+def test_nothing_that_a_pinned_package_needs_is_missing(lock: str) -> None:
+    """tools/venv.sh resolves nothing, so what is missing here would be missing for everybody."""
+    pinned = entries(lock)
+    asked = 0
+    for name, (locked, _) in pinned.items():
+        if locked.marker and not locked.marker.evaluate():
+            continue
+        try:
+            needs = requires(name) or []
+        except PackageNotFoundError:
+            pytest.fail(f"{name} is in {lock} but not installed")
+        for need in map(Requirement, needs):
+            if need.marker is None or need.marker.evaluate({"extra": ""}):
+                (specifier,) = pinned[canonicalize_name(need.name)][0].specifier
+                assert need.specifier.contains(Version(specifier.version), prereleases=True), f"{name} needs {need}"
+                asked += 1
+    assert asked > 20
