@@ -9,7 +9,7 @@ LOCK  := uv pip compile --universal --python-version 3.11 --generate-hashes --no
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lab lab check generate format lock clean
+.PHONY: help demo test test-lab lab check docs generate format lock clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ check: $(call STAMP,dev) ## Check format, lint, types, layers and generated file
 	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command(["--no-logo"])'
 	@$(PY) -m tools.generate --check
 
+docs: $(call STAMP,dev) $(call STAMP,docs) ## Build the documentation into build/site, strictly and without a network (ARGS: for mkdocs)
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
+
 generate: $(call STAMP,dev) ## Write the generated files anew
 	@$(PY) -m tools.generate
 
@@ -46,6 +49,7 @@ format: $(call STAMP,dev) ## Format the code and mend what the linter can mend
 lock: ## Pin the dependencies anew (needs uv on the PATH; ARGS=--upgrade: newest versions)
 	$(LOCK) $(ARGS) --extra fast pyproject.toml -o requirements/runtime.txt
 	$(LOCK) $(ARGS) --extra fast --group dev pyproject.toml -c requirements/runtime.txt -o requirements/dev.txt
+	$(LOCK) $(ARGS) --group docs -c requirements/dev.txt -o requirements/docs.txt
 
 clean: ## Remove the virtual environment and what the tools left
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

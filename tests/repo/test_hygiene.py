@@ -47,7 +47,7 @@ def test_no_file_names_a_package_registry() -> None:
 
 
 def test_locks_hold_neither_addresses_nor_options() -> None:
-    for lock in ("requirements/runtime.txt", "requirements/dev.txt"):
+    for lock in ("requirements/runtime.txt", "requirements/dev.txt", "requirements/docs.txt"):
         lines = (ROOT / lock).read_text().splitlines()
         assert [
             line for line in lines if "://" in line or (line.lstrip().startswith("--") and "--hash=" not in line)

@@ -16,6 +16,7 @@ from tests.repo.tracked import ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["fast"]]
 DEV = [*RUNTIME, *PROJECT["dependency-groups"]["dev"]]
+DOCS = PROJECT["dependency-groups"]["docs"]
 
 
 def entries(lock: str) -> dict[str, tuple[Requirement, int]]:
@@ -31,7 +32,7 @@ def entries(lock: str) -> dict[str, tuple[Requirement, int]]:
     return found
 
 
-@pytest.mark.parametrize(("lock", "wanted"), [("runtime.txt", RUNTIME), ("dev.txt", DEV)])
+@pytest.mark.parametrize(("lock", "wanted"), [("runtime.txt", RUNTIME), ("dev.txt", DEV), ("docs.txt", DOCS)])
 def test_every_dependency_is_pinned_within_its_bounds_and_hashed(lock: str, wanted: list[str]) -> None:
     pinned = entries(lock)
     for text in wanted:
@@ -48,6 +49,14 @@ def test_the_development_lock_holds_the_runtime_one() -> None:
     runtime = {name: str(requirement.specifier) for name, (requirement, _) in entries("runtime.txt").items()}
     dev = {name: str(requirement.specifier) for name, (requirement, _) in entries("dev.txt").items()}
     assert {name: dev.get(name) for name in runtime} == runtime
+
+
+def test_the_lock_of_the_documentation_disturbs_no_other() -> None:
+    """`make docs` installs it into the same virtual environment."""
+    dev, docs = entries("dev.txt"), entries("docs.txt")
+    both = dev.keys() & docs.keys()
+    assert len(both) > 3
+    assert {name: docs[name][0].specifier for name in both} == {name: dev[name][0].specifier for name in both}
 
 
 @pytest.mark.parametrize("lock", ["runtime.txt", "dev.txt"])
