@@ -102,9 +102,9 @@ CATALOGUE: tuple[Entry, ...] = (
     _es("immutable_target", "info", "no", _SILENT, "its target is immutable: a new value can never land"),
     _es("nothing_written", "info", "no", _SILENT, "creationPolicy None: nothing is ever written"),
     _es("target_shared", "warning", "no", _SILENT, "another ExternalSecret writes the same Secret"),
-    _es("store_missing", "warning", "no", _NOT_READY, "the store it names does not exist"),
+    _es("store_missing", "warning", "no", "EsoSecretStoreNotReady", "the store it names does not exist"),
     _es("store_not_ready", "warning", "yes", "EsoSecretStoreNotReady", "the store it reads from is not ready"),
-    _es("deleting_stuck", "warning", "no", _NOT_READY, "its deletion has hung for more than ten minutes"),
+    _es("deleting_stuck", "warning", "no", _SILENT, "its deletion has hung for more than ten minutes"),
     _store("not_ready", "critical", "yes", "EsoSecretStoreNotReady", "ESO cannot use the store"),
     _store(
         "never_validated", "warning", "yes", "EsoSecretStoreNotReady", "ESO has given it no status since its creation"

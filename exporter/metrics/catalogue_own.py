@@ -14,6 +14,8 @@ OWN = (
     declare("Exporter", "eso_exporter_resource_objects", ("resource",), "Objects held of a resource."),
     declare("Exporter", "eso_exporter_resource_denied", ("resource", "scope"),
        "1 while the API server refuses a resource that the configuration asks for."),
+    declare("Exporter", "eso_exporter_resource_absent", ("resource", "scope"),
+       "1 while the API server does not serve a resource, e.g. because its CRD is not installed."),
     declare("Exporter", "eso_exporter_config_last_reload_successful", (), "1 when the last load of the configuration was good."),
     declare("Exporter", "eso_exporter_config_last_reload_timestamp_seconds", (),
        "When the configuration was last loaded with success.", unit=UNIX),

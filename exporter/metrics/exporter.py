@@ -156,15 +156,18 @@ class OwnCollector(Collector):
     def _resources(self) -> Iterable[Metric]:
         synced = _gauge("eso_exporter_resource_synced")
         denied = _gauge("eso_exporter_resource_denied")
+        absent = _gauge("eso_exporter_resource_absent")
         contact = _gauge("eso_exporter_resource_last_contact_timestamp_seconds")
         for status in self._state.statuses():
             labels = [status.resource, status.scope]
             synced.add_metric(labels, float(status.synced))
             denied.add_metric(labels, float(status.denied))
+            absent.add_metric(labels, float(status.absent))
             if status.last_contact is not None:
                 contact.add_metric(labels, status.last_contact)
         yield synced
         yield denied
+        yield absent
         yield contact
 
     def describe(self) -> Iterable[Metric]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from exporter.metrics.exporter import KubeCounters, VaultCounters
+from exporter.kube.resource import ReflectorStatus
+from exporter.metrics.exporter import KubeCounters, OwnCollector, OwnState, VaultCounters
 
 
 def made(registry):
@@ -48,3 +49,20 @@ def test_a_request_to_vault_makes_its_series():
     count("main", "health", "200")
     labels = {"vault": "main", "operation": "health", "code": "200"}
     assert registry.get_sample_value("eso_exporter_vault_requests_total", labels) == 1
+
+
+def test_a_resource_is_synced_denied_or_absent():
+    states = {"secrets": "synced", "events": "denied", "pushsecrets": "absent", "namespaces": ""}
+    statuses = []
+    for resource, state in states.items():
+        status = ReflectorStatus(resource, "")
+        if state:
+            setattr(status, state, True)
+        statuses.append(status)
+    own = OwnState(lambda: statuses, dict, dict, dict, lambda: (True, 1.0), list)
+    registry = CollectorRegistry()
+    registry.register(OwnCollector(own, "abc"))
+    for resource, state in states.items():
+        for name in ("synced", "denied", "absent"):
+            value = registry.get_sample_value(f"eso_exporter_resource_{name}", {"resource": resource, "scope": ""})
+            assert value == (name == state), (resource, name)
