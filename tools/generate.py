@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 GENERATED: dict[str, str] = {
+    "alerts/prometheusrule.yaml": "alerts.generate:shipped_manifest",
     "docs/configuration.md": "exporter.config.document:render",
     "docs/metrics.md": "exporter.metrics.document:metrics",
     "docs/problems.md": "exporter.metrics.document:problems",
