@@ -32,7 +32,7 @@ lab: $(call STAMP,dev) ## Build the real servers that the lab starts (minutes th
 check: $(call STAMP,dev) ## Check format, lint, types, layers and generated files
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
-	@$(PY) -m mypy -p exporter -p tools -p alerts
+	@$(PY) -m mypy -p exporter -p tools -p alerts -p dashboards
 	@$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command(["--no-logo"])'
 	@$(PY) -m tools.generate --check
 

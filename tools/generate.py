@@ -17,6 +17,13 @@ GENERATED: dict[str, str] = {
     "docs/configuration.md": "exporter.config.document:render",
     "docs/metrics.md": "exporter.metrics.document:metrics",
     "docs/problems.md": "exporter.metrics.document:problems",
+    "dashboards/json/eso-overview.json": "dashboards.files:overview_json",
+    "dashboards/json/eso-externalsecret.json": "dashboards.files:externalsecret_json",
+    "dashboards/json/eso-migration.json": "dashboards.files:migration_json",
+    "dashboards/json/eso-vault.json": "dashboards.files:vault_json",
+    "dashboards/json/eso-exporter.json": "dashboards.files:exporter_json",
+    "dashboards/kubernetes/configmaps.yaml": "dashboards.files:configmaps",
+    "dashboards/kubernetes/grafanadashboards.yaml": "dashboards.files:grafana_dashboards",
     "deploy/sbom.cdx.json": "tools.sbom:render",
 }
 
