@@ -26,12 +26,12 @@ def own(family: str, *matchers: str) -> str:
 def watch_state() -> str:
     """By resource and scope: a state of `mappings.WATCH_STATES`, the higher the worse. The best replica counts."""
     denied = f"max by ({WATCH}) (eso_exporter_resource_denied{{{C}}}) == 1"
-    asked_in_vain = f'sum by (cluster, resource) (increase(eso_exporter_lists_total{{{C},result="absent"}}[10m])) > 0'
+    absent = f"max by ({WATCH}) (eso_exporter_resource_absent{{{C}}}) == 1"
     contact = f"max by ({WATCH}) (eso_exporter_resource_last_contact_timestamp_seconds{{{C}}})"
     synced = f"max by ({WATCH}) (eso_exporter_resource_synced{{{C}}})"
     return (
         f"3 * ({denied})"
-        f" or (({synced} == 0) and on (cluster, resource) ({asked_in_vain}))"
+        f" or 0 * ({absent})"
         f" or 4 + 0 * (time() - {contact} > {SILENT_FOR})"
         f" or 2 + ({synced} == 0)"
         f" or {synced}"

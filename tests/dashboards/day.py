@@ -193,7 +193,7 @@ class Day:
         self.process.cpu += 0.4
         for status in self.statuses:
             if status.resource == "clusterpushsecrets":  # not installed here
-                self.kube.listed(status.resource, "absent")
+                status.absent = True
                 continue
             status.synced, status.last_contact = True, self.now - 7
             self.kube.event(status.resource, "BOOKMARK")
