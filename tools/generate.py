@@ -1,12 +1,13 @@
 """The generated files: `python -m tools.generate` writes them, `--check` says which are out of date.
 
-One line of the table a file: its path and the function, `module:name`, that returns its text. The functions read nothing but
-the code, so that the same commit always gives the same text.
+One line of the table a file: its path and the function, `module:name` (or `module:name argument`), that returns its text. The
+functions read nothing but the code and files made before, so that the same commit always gives the same text.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -25,19 +26,31 @@ GENERATED: dict[str, str] = {
     "dashboards/kubernetes/configmaps.yaml": "dashboards.files:configmaps",
     "dashboards/kubernetes/grafanadashboards.yaml": "dashboards.files:grafana_dashboards",
     "deploy/sbom.cdx.json": "tools.sbom:render",
+    "deploy/helm/vault-eso-exporter/README.md": "tools.chart:readme",
+    "deploy/helm/vault-eso-exporter/values.schema.json": "tools.chart:schema",
+    "deploy/helm/vault-eso-exporter/files/rbac.yaml": "tools.chart:rbac",
+    "deploy/helm/vault-eso-exporter/files/rules.yaml": "tools.chart:rules",
+    "deploy/kustomize/base/rbac.yaml": "tools.kustomize:rbac",
+    "deploy/kustomize/components/prometheus-operator/prometheusrule.yaml": "tools.kustomize:prometheus_rule",
+    "deploy/kustomize/components/sidecar/clusterrole.yaml": "tools.kustomize:role",
+}
+GENERATED |= {
+    f"deploy/helm/vault-eso-exporter/files/dashboards/{file.name}": f"tools.chart:dashboard {file.name}"
+    for file in sorted((ROOT / "dashboards" / "json").glob("*.json"))
 }
 
 
 def text(source: str) -> str:
-    """What the function named `module:name` returns."""
-    module, name = source.split(":")
-    written: str = getattr(import_module(module), name)()
+    """What the function named `module:name` returns, called with the argument where there is one."""
+    module, call = source.split(":")
+    name, *arguments = call.split(" ")
+    written: str = getattr(import_module(module), name)(*arguments)
     return written
 
 
-def outdated() -> list[str]:
-    """The files whose text differs from what the code says."""
-    return [path for path, source in GENERATED.items() if not _same(ROOT / path, text(source))]
+def outdated() -> Iterator[str]:
+    """The files whose text differs from what the code says, one at a time: one may be made of those before it."""
+    return (path for path, source in GENERATED.items() if not _same(ROOT / path, text(source)))
 
 
 def _same(file: Path, wanted: str) -> bool:
@@ -46,8 +59,9 @@ def _same(file: Path, wanted: str) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Write, or with `--check` compare; returns the exit code."""
-    stale = outdated()
-    for path in stale:
+    stale = False
+    for path in outdated():
+        stale = True
         if arguments == ["--check"]:
             sys.stderr.write(f"{path} is out of date: run `make generate` and commit it\n")
         else:

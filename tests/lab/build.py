@@ -1,7 +1,7 @@
 """Builds the lab's server binaries from their published Go modules, into the user's cache, once per change of a module file.
 
 `python -m tests.lab.build` builds what `make test-lab` needs; names build only those; `--all` adds the extras that benchmarks
-and checks of `deploy/` use; `--list` shows every name with its state. Versions are pinned by `modules/<module>/go.mod` and
+use; `--list` shows every name with its state. Versions are pinned by `modules/<module>/go.mod` and
 `go.sum`, and a binary's file name carries a hash of them, so that a changed pin builds anew and an old checkout keeps its own.
 """
 
@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +67,8 @@ BINARIES = {
         _prometheus("amtool", "alertmanager", "0.31.1"),
         _kubernetes("kubectl"),
         Binary("kube-state-metrics", "kube-state-metrics", "k8s.io/kube-state-metrics/v2", extra=True),
-        Binary("helm", "helm", "helm.sh/helm/v4/cmd/helm", extra=True),
-        Binary("kubeconform", "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", extra=True),
+        Binary("helm", "helm", "helm.sh/helm/v4/cmd/helm"),
+        Binary("kubeconform", "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform"),
     )
 }
 NEEDED = tuple(name for name, binary in BINARIES.items() if not binary.extra)
@@ -109,30 +109,84 @@ def ensure(name: str) -> Path:
     return target
 
 
-def ensure_crds() -> Path:
-    """The folder of the External Secrets Operator's CRD manifests, one JSON file each, taken from its Go module.
+CRDS = {
+    "external-secrets": ("external-secrets", "config/crds/bases/*external-secrets.io_*.yaml"),
+    "prometheus-operator": (
+        "prometheus-operator",
+        "example/prometheus-operator-crd/*_{prometheusrules,podmonitors,prometheuses,servicemonitors}.yaml",
+    ),
+}
+"""Where each project's CRD manifests lie: our module that pins its Go module, and the files in there ({a,b} is a or b)."""
+
+
+def ensure_crds(project: str = "external-secrets") -> Path:
+    """The folder of a project's CRD manifests (a key of CRDS), one JSON file each, taken from its Go module.
 
     They are another project's work, so they are read from the module cache and never committed; as JSON because the YAML is
     megabytes and every run reads it. Raises BuildError.
     """
+    module, pattern = CRDS[project]
+
+    def fill(source: Path, target: Path) -> None:
+        head, _, rest = pattern.partition("{")
+        words, _, tail = rest.rpartition("}")
+        for word in words.split(","):
+            for file in source.glob(f"{head}{word}{tail}"):
+                definition = yaml.safe_load(file.read_text())
+                (target / f"{file.stem}.json").write_text(json.dumps(definition))
+
+    return _from_module(module, f"crds-{_fingerprint(module, 'json')}", fill)
+
+
+def ensure_eso_chart() -> Path:
+    """The folder of ESO's own Helm chart, taken from its Go module, without its dependencies. Raises BuildError.
+
+    One of them cannot be had here, and none is switched on by default.
+    """
     module = "external-secrets"
-    target = cache() / f"crds-{_fingerprint(module, 'json')}"
+
+    def fill(source: Path, target: Path) -> None:
+        shutil.copytree(source / "deploy" / "charts" / "external-secrets", target, dirs_exist_ok=True)
+        (target / "Chart.lock").unlink(missing_ok=True)
+        for file in target.rglob("*"):  # the module cache is read-only
+            file.chmod(0o755 if file.is_dir() else 0o644)
+        chart = yaml.safe_load((target / "Chart.yaml").read_text())
+        chart.pop("dependencies", None)
+        (target / "Chart.yaml").write_text(yaml.safe_dump(chart))
+
+    return _from_module(module, f"chart-{_fingerprint(module, 'chart')}", fill)
+
+
+def ensure_all_files() -> None:
+    """Everything that the tests take from Go modules beside binaries. Raises BuildError."""
+    for project in CRDS:
+        ensure_crds(project)
+    ensure_eso_chart()
+
+
+def _from_module(module: str, name: str, fill: Callable[[Path, Path], None]) -> Path:
+    """The folder `name` of the cache, made once by `fill(source, target)` from the folder of the module that is pinned."""
+    target = cache() / name
     if target.exists():
         return target
     with _locked():
         if target.exists():
             return target
         _require_go()
-        path = BINARIES[module].package
+        path = _MODULE_PATHS[module]
         _go(module, "mod", "download", path)
         source = Path(_go(module, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", path).strip())
         unfinished = target.with_suffix(f".{os.getpid()}.part")
         unfinished.mkdir()
-        for file in (source / "config" / "crds" / "bases").glob("*external-secrets.io_*.yaml"):
-            definition = yaml.safe_load(file.read_text())
-            (unfinished / f"{file.stem}.json").write_text(json.dumps(definition))
+        fill(source, unfinished)
         unfinished.rename(target)
     return target
+
+
+_MODULE_PATHS = {
+    "external-secrets": "github.com/external-secrets/external-secrets",
+    "prometheus-operator": "github.com/prometheus-operator/prometheus-operator",
+}
 
 
 def _fingerprint(module: str, *more: str) -> str:
@@ -185,7 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab.build", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all that make test-lab needs)")
-    parser.add_argument("--all", action="store_true", help="also the extras, for benchmarks and checks of deploy/")
+    parser.add_argument("--all", action="store_true", help="also the extras, for benchmarks")
     parser.add_argument("--list", action="store_true", help="show every name, whether it is needed and whether built")
     chosen = parser.parse_args(arguments)
     if unknown := sorted(set(chosen.names) - set(BINARIES)):
@@ -198,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for name in chosen.names or (BINARIES if chosen.all else NEEDED):
             ensure(name)
-        ensure_crds()
+        ensure_all_files()
     except BuildError as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.lab import objects
-from tests.lab.build import NEEDED, BuildError, ensure, ensure_crds, path_of
+from tests.lab.build import NEEDED, BuildError, ensure, ensure_all_files, path_of
 from tests.lab.cluster import Cluster
 from tests.lab.measured import MEASURED, Measured
 from tests.lab.monitoring import Prometheus
@@ -45,7 +45,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         for name in missing:
             ensure(name)
-        ensure_crds()
+        ensure_all_files()
     except BuildError as error:
         pytest.exit(str(error), returncode=1)
 

@@ -48,7 +48,8 @@ def test_what_is_built_is_not_built_again(tmp_path: Path) -> None:
         built = tmp_path / "vault-eso-exporter" / "bin" / build.path_of(name).name
         built.parent.mkdir(parents=True, exist_ok=True)
         built.touch()
-    (tmp_path / "vault-eso-exporter" / build.ensure_crds().name).mkdir()
+    for folder in (*map(build.ensure_crds, build.CRDS), build.ensure_eso_chart()):
+        (tmp_path / "vault-eso-exporter" / folder.name).mkdir()
 
     done = run(cache=tmp_path, path=str(tmp_path))
 
