@@ -133,7 +133,9 @@ def rbac() -> str:
             names = [name for name in rule["resources"] if ((group, name) in namespaced) is wanted]
             if names:
                 halves[half].append({**rule, "resources": names})
-    return "# Generated from deploy/rbac.yaml by `make generate`; do not edit.\n" + yaml.dump(halves, Dumper=_Plain, sort_keys=False)
+    return "# Generated from deploy/rbac.yaml by `make generate`; do not edit.\n" + yaml.dump(
+        halves, Dumper=_Plain, sort_keys=False
+    )
 
 
 def rules() -> str:
@@ -150,7 +152,7 @@ def dashboard(name: str) -> str:
 class _Plain(yaml.SafeDumper):
     """Without anchors: what two rules have in common is written twice, for people."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         """Whatever it is."""
         return True
 

@@ -128,6 +128,10 @@ class Cluster:
         token = self.service_account_token(namespace, name)
         return self._apiserver.kubeconfig(path, {"token": token}, address)
 
+    def openapi(self, path: str) -> Object:
+        """A document of the API server's OpenAPI, such as `/openapi/v3/apis/apps/v1`."""
+        return self._call("GET", path)
+
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """Runs the real kubectl; returns its standard output. For what must carry kubectl's own marks."""
         command = [str(ensure("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]

@@ -18,7 +18,8 @@ from tests.lab.measured import MEASURED, Measured
 from tests.lab.monitoring import Prometheus
 from tests.lab.openbao import OpenBao
 from tests.lab.process import STARTED
-from tests.lab.servers import VAULT_TOKEN, BareCluster, Lab
+from tests.lab.schemas import GROUP_VERSIONS, Schemas
+from tests.lab.servers import VAULT_TOKEN, BareCluster, Lab, install_crds
 
 pytest.register_assert_rewrite("tests.lab.story")
 
@@ -110,6 +111,18 @@ def store(cluster: Cluster, lab: Lab) -> str:
     cluster.apply(one)
     cluster.wait_ready(one)
     return "vault-backend"
+
+
+@pytest.fixture(scope="session")
+def monitoring_kinds(cluster: Cluster) -> None:
+    """From now on the lab's API server also knows the Prometheus operator's kinds."""
+    install_crds(cluster, "prometheus-operator")
+
+
+@pytest.fixture(scope="session")
+def schemas(cluster: Cluster, monitoring_kinds: None, tmp_path_factory: pytest.TempPathFactory) -> Schemas:
+    """Schemas of all kinds that deploy/ holds, as the lab's API server gives them."""
+    return Schemas(tmp_path_factory.mktemp("schemas"), cluster.openapi, GROUP_VERSIONS)
 
 
 @pytest.fixture

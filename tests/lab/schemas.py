@@ -14,6 +14,19 @@ from tests.lab.rendering import Object, run
 
 Schema = dict[str, Any]
 
+GROUP_VERSIONS = (
+    "v1",
+    "apps/v1",
+    "rbac.authorization.k8s.io/v1",
+    "networking.k8s.io/v1",
+    "policy/v1",
+    "admissionregistration.k8s.io/v1",
+    "apiextensions.k8s.io/v1",
+    "monitoring.coreos.com/v1",
+    "external-secrets.io/v1",
+)
+"""The kinds that deploy/ holds, and those of ESO's own chart."""
+
 
 class Schemas:
     """The schemas of some group-versions (`v1`, `apps/v1`), written into `folder`. `ask(path)` is a GET on the API server."""

@@ -103,14 +103,16 @@ def manifests(path: Path) -> list[dict[str, Any]]:
     return [one for one in yaml.safe_load_all(path.read_text()) if one]
 
 
-def install_crds(cluster: Cluster) -> None:
-    """Applies ESO's CRDs and waits until the API server serves them."""
-    definitions = [json.loads(file.read_bytes()) for file in sorted(ensure_crds().iterdir())]
+def install_crds(cluster: Cluster, project: str = "external-secrets") -> None:
+    """Applies a project's CRDs (ESO's, or one of `build.CRDS`) and waits until the API server serves them."""
+    definitions = [json.loads(file.read_bytes()) for file in sorted(ensure_crds(project).iterdir())]
     for definition in definitions:
         cluster.apply(definition)
     for definition in definitions:
         cluster.wait_for(definition, _established, what="is established")
-    cluster.list(objects.ESO_GROUP, "ExternalSecret")
+    spec = definitions[0]["spec"]
+    [stored] = [version["name"] for version in spec["versions"] if version["storage"]]
+    cluster.list(f"{spec['group']}/{stored}", spec["names"]["kind"])
 
 
 def _established(definition: dict[str, Any]) -> bool:

@@ -20,7 +20,6 @@ late = [line for line in synced if line.endswith(" 0")]
 denied = [line for line in lines if line.startswith("eso_exporter_resource_denied{") and line.endswith(" 1")]
 if not synced:
     sys.exit(f"{url} answers, but not as vault-eso-exporter does")
-for line in (*late, *denied):
-    print(line)
-print(f"{len(synced) - len(late)} of {len(synced)} resources are read, {len(denied)} are denied")
+told = [*late, *denied, f"{len(synced) - len(late)} of {len(synced)} resources are read, {len(denied)} are denied"]
+sys.stdout.write("\n".join(told) + "\n")
 sys.exit(1 if len(late) > len(denied) else 0)
