@@ -50,7 +50,7 @@ KINDS: dict[str, dict[str, Any]] = {
                 "enabled": {"type": "boolean"},
                 "for": DURATION,
                 "keepFiringFor": DURATION,
-                "severity": {"type": "string", "minLength": 1},
+                "severity": {"enum": ["critical", "warning", "info"]},
                 "labels": MAP,
                 "annotations": MAP,
             },

@@ -31,7 +31,6 @@ GENERATED: dict[str, str] = {
     "deploy/helm/vault-eso-exporter/files/rbac.yaml": "tools.chart:rbac",
     "deploy/helm/vault-eso-exporter/files/rules.yaml": "tools.chart:rules",
     "deploy/kustomize/base/rbac.yaml": "tools.kustomize:rbac",
-    "deploy/kustomize/components/prometheus-operator/prometheusrule.yaml": "tools.kustomize:prometheus_rule",
     "deploy/kustomize/components/sidecar/clusterrole.yaml": "tools.kustomize:role",
 }
 GENERATED |= {

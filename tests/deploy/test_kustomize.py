@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from exporter import __version__
-from tools.chart import RBAC, RULES, role_rules
+from tools.chart import RBAC, role_rules
 
 ROOT = Path(__file__).parents[2]
 KUSTOMIZE = ROOT / "deploy" / "kustomize"
@@ -41,12 +41,6 @@ def test_the_sidecar_adds_the_same_role() -> None:
     [role] = documents(KUSTOMIZE / "components" / "sidecar" / "clusterrole.yaml")
 
     assert role["rules"] == role_rules()
-
-
-def test_the_alerts_are_those_of_the_rule_file() -> None:
-    [rule] = documents(KUSTOMIZE / "components" / "prometheus-operator" / "prometheusrule.yaml")
-
-    assert rule["spec"] == yaml.safe_load(RULES.read_text())
 
 
 def test_the_image_is_of_this_version() -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
+from alerts.generate import rules
 from exporter.cli import main
 from tests.lab.rendering import CHART, RefusedError, helm, holds, only, select, template
 from tests.lab.schemas import Schemas
+from tests.lab.servers import ROOT
 
 HERE = Path(__file__).parent / "chart"
 VALID = sorted((HERE / "valid").glob("*.yaml"))
@@ -79,6 +81,41 @@ def test_a_cluster_without_the_prometheus_operator_gets_none_of_its_objects() ->
 
     assert {one["kind"] for one in objects} & {"ServiceMonitor", "PodMonitor", "PrometheusRule"} == set()
     assert only(objects, "Deployment")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"EsoExporterDenied": "info", "EsoManualSecretsRemain": "none"},
+        {"EsoOperatorDown.critical": "info", "EsoExporterBlind": "info", "EsoExternalSecretsOverdue": "info"},
+        {"EsoVaultTLSExpiring.critical": "none", "EsoVaultTLSExpiring.warning": "critical"},
+    ],
+    ids=["as they are", "two", "parents", "one for the other"],
+)
+def test_alerts_are_changed_as_the_generator_of_the_rule_file_would(changed: dict[str, str]) -> None:
+    alerts = {
+        name: {"enabled": False} if severity == "none" else {"severity": severity} for name, severity in changed.items()
+    }
+
+    made = only(template({"prometheusRule": {"alerts": alerts}}), "PrometheusRule")
+
+    assert made["spec"] == rules(severities={name.replace(".", "/"): severity for name, severity in changed.items()})
+
+
+def test_dashboards_come_as_resources_of_the_grafana_operator_too() -> None:
+    objects = template({"dashboards": {"grafanaOperator": {"enabled": True}}}, apis=["grafana.integreatly.org/v1beta1"])
+    shipped = list(yaml.safe_load_all((ROOT / "dashboards/kubernetes/grafanadashboards.yaml").read_text()))
+
+    made = select(objects, "GrafanaDashboard")
+
+    assert len(made) == len(shipped)
+    for one, wanted in zip(made, sorted(shipped, key=lambda one: one["spec"]["configMapRef"]["key"]), strict=True):
+        reference = one["spec"]["configMapRef"]
+        [found] = [one for one in select(objects, "ConfigMap") if one["metadata"]["name"] == reference["name"]]
+        assert reference["key"] in found["data"]
+        assert set(one["spec"]) <= set(wanted["spec"])
+        assert one["spec"]["instanceSelector"] == wanted["spec"]["instanceSelector"]
 
 
 def test_a_misspelt_field_would_be_found(schemas: Schemas) -> None:
