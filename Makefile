@@ -4,12 +4,13 @@
 VENV  ?= .venv
 PY    := $(VENV)/bin/python
 ARGS  ?=
+SOAK  ?= 10
 STAMP  = $(VENV)/.stamp-$(1)-$(shell cksum < requirements/$(1).txt | cut -d ' ' -f 1)
 LOCK  := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -q
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lab lab check docs generate format lock clean
+.PHONY: help demo test test-lab soak lab check docs generate format lock clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -23,8 +24,11 @@ test: $(call STAMP,dev) ## Run the tests that need nothing but Python (ARGS: for
 test-lab: lab ## Run the tests on real servers (ARGS: for pytest)
 	@$(PY) -m pytest tests/lab -m lab $(ARGS)
 
+soak: lab ## Ten minutes of a healthy cluster on real servers, of which no alert may be heard (SOAK=minutes)
+	@ESO_SOAK_MINUTES=$(SOAK) $(PY) -m pytest tests/lab/test_alerts_end_to_end.py -k healthy $(ARGS)
+
 # Go's own installer puts it where PATH often does not look.
-lab test-lab: export PATH := $(PATH):/usr/local/go/bin
+lab test-lab soak: export PATH := $(PATH):/usr/local/go/bin
 
 lab: $(call STAMP,dev) ## Build the real servers that the lab starts (minutes the first time)
 	@$(PY) -m tests.lab.build
