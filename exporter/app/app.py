@@ -32,6 +32,9 @@ from exporter.kube.client import KubeClient
 from exporter.kube.resources import resources
 from exporter.kube.watcher import Watcher
 from exporter.metrics.exporter import KubeCounters, OwnCollector, OwnState, VaultCounters, refresh_histogram
+from exporter.metrics.notify import NotifyCollector, NotifyCounters
+from exporter.notify import present, wire
+from exporter.notify.notifier import Notifier
 from exporter.vault.configured import check
 from exporter.web.health import health_routes
 from exporter.web.messages import Route
@@ -39,6 +42,10 @@ from exporter.web.pages import Status, landing
 from exporter.web.server import WebServer
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+BLIND_AFTER = 300.0
+"""Seconds within which every watch shows that it lives: see `config.settings.KubernetesSettings.watch_timeout`."""
 
 
 class HasAlive(Protocol):
@@ -76,6 +83,21 @@ class App:
         self.judging = Judging(
             settings, self.inventory, self.vaults, lambda: self._watcher, refresh_histogram(self.registry)
         )
+        self.notifier = Notifier(
+            settings.alertmanager,
+            NotifyCounters(self.registry, wire.REASONS),
+            read=lambda now, given: present.read(
+                self.judging.groups,
+                self.judging.vault_groups.judgements,
+                now,
+                week=present.WEEK * given.time_scale,
+                excluded=given.exclude_namespaces,
+            ),
+            readable=self.judging.readable,
+            seeing=self.seeing,
+        )
+        self.judging.on_round = self.notifier.look
+        self.registry.register(NotifyCollector(self.notifier.state))
         state = OwnState(
             statuses=lambda: self._watcher.statuses(),
             objects=lambda: object_counts(self.inventory.sinks),
@@ -105,6 +127,7 @@ class App:
         self._watcher.start()
         self.vaults.prober.start()
         self._refresher.start()
+        self.notifier.start()
         log.info("listening", host=self.address[0], port=self.address[1])
 
     def watch(self, thread: HasAlive) -> None:
@@ -121,9 +144,19 @@ class App:
             self._watcher.alive()
             and self.vaults.prober.alive()
             and self._refresher.alive()
+            and self.notifier.alive()
             and self._web.alive()
             and all(thread.alive() for thread in self._watched)
         )
+
+    def seeing(self) -> bool:
+        """Whether it sees all that it may and should: every watch has shown within BLIND_AFTER seconds that it lives."""
+        since = time.time() - BLIND_AFTER
+        watching = all(
+            status.denied or status.absent or (status.synced and (status.last_contact or 0.0) > since)
+            for status in self._watcher.statuses()
+        )
+        return watching and self.ready() and self.vaults.prober.alive()
 
     def wait_synced(self, timeout: float) -> bool:
         """Waits until `ready`; False when `timeout` seconds were not enough."""
@@ -140,6 +173,7 @@ class App:
     def reload(self, settings: Settings) -> None:
         """Takes over new settings as a whole. Raises ConfigError and keeps the old ones when they cannot work."""
         check(settings.vault)
+        wire.check(settings.alertmanager)
         with self._reload_lock:
             old = self.settings
             if (old.kubernetes, old.ownership.rules, old.owner, old.secrets, old.operator) != (
@@ -157,6 +191,7 @@ class App:
                 watcher.start()
             self.vaults.reload(settings.vault)
             self.judging.reload(settings)
+            self.notifier.reload(settings.alertmanager)
             for name in ("web", "metrics"):
                 if getattr(old, name) != getattr(settings, name):
                     log.warning("settings changed that need a restart", section=name)
@@ -178,6 +213,7 @@ class App:
         until = time.monotonic() + grace
         self._web.shutdown(grace=max(0.5, grace - 1.0))
         self._refresher.stop(0.5)
+        self.notifier.stop(0.5)
         self.vaults.prober.stop()
         self._watcher.stop(timeout=max(0.2, until - time.monotonic()))
 

@@ -60,6 +60,8 @@ class Judging:
         self._told_broken: set[tuple[str, str, str]] = set()
         self._configure(settings)
         self.ready = False
+        self.on_round: Callable[[float], None] = lambda _: None
+        """Called with the time at the end of each round once everything was judged, by the refresher's thread."""
 
     def reload(self, settings: Settings) -> None:
         """New settings, taken over at the beginning of the next round."""
@@ -94,6 +96,8 @@ class Judging:
             self._look_at_exceptions()
         if all_settled and statuses:
             self.ready = True
+        if self.ready:
+            self.on_round(time.time())
         self._duration.observe(time.perf_counter() - began)
 
     def _tell_broken(self) -> None:
@@ -125,6 +129,10 @@ class Judging:
             if id_ not in self.unmatched_exceptions:
                 log.warning("an accepted exception fits no manual Secret: correct it or take it out", exception=id_)
         self.unmatched_exceptions = unmatched
+
+    def readable(self, resource: str, namespace: str) -> bool:
+        """Whether everything of the resource in the namespace ("" for cluster-scoped things) is known."""
+        return self._known.readable(resource, namespace)
 
     def judged(self) -> dict[str, int]:
         """How many objects of each kind were judged."""

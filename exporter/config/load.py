@@ -113,10 +113,13 @@ def _value(option: Option, source: str, given: Any) -> Any:
         if not option.repeatable:
             return parse(option.kind, str(given))
         texts = [given] if isinstance(given, str) else [str(text) for text in given]
-        # A URL may hold a comma, so that pairs are split where the next one starts.
-        at = r",(?=\s*[\w.-]+=)|\n" if option.pairs else r"[,\n]"
+        # A URL or the value of a label may hold a comma, so that pairs are split where the next one starts.
+        mapping = isinstance(plain(option.kind), inspect.DictType)
+        at = r",(?=\s*[\w.-]+=)|\n" if option.pairs or mapping else r"[,\n]"
         parts = [part.strip() for text in texts for part in re.split(at, text)]
         words = [part for part in parts if part]
+        if mapping:
+            return dict(map(_entry, words))
         return tuple(_pair(word) for word in words) if option.pairs else _items(option, words)
     except ValueError as error:
         raise ConfigError(f"{source} {error}") from None
@@ -126,6 +129,13 @@ def _items(option: Option, words: list[str]) -> tuple[Any, ...]:
     kind = plain(option.kind)
     assert isinstance(kind, inspect.VarTupleType)
     return tuple(parse(kind.item_type, word) for word in words)
+
+
+def _entry(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name.strip():
+        raise ValueError(f"must be NAME=VALUE such as cluster=prod, not {quote(text)}")
+    return name.strip(), value.strip()
 
 
 def _pair(text: str) -> VaultServer:

@@ -53,8 +53,8 @@ class Option(msgspec.Struct, frozen=True):
 
     @property
     def repeatable(self) -> bool:
-        """Whether it may be given several times; all but pairs also split at commas."""
-        return isinstance(plain(self.kind), inspect.VarTupleType)
+        """Whether it may be given several times; items also split at commas, pairs where the next one starts."""
+        return isinstance(plain(self.kind), inspect.VarTupleType | inspect.DictType)
 
     @property
     def metavar(self) -> str:
@@ -67,6 +67,8 @@ class Option(msgspec.Struct, frozen=True):
                 return "|".join(str(value) for value in inner.values)
             case inspect.VarTupleType():
                 return "ITEM,…"
+            case inspect.DictType():
+                return "NAME=VALUE"
             case inspect.IntType() | inspect.FloatType():
                 return "DURATION" if note(self.kind).get("unit") == "seconds" else "NUMBER"
             case _:
@@ -199,6 +201,62 @@ OPTIONS: tuple[Option, ...] = (
         "operator.cert-controller",
         ("operator", "cert_controller"),
         "Label that the cert-controller's Deployment carries.",
+    ),
+    # The direct road to Alertmanager
+    Option(
+        "alertmanager",
+        ("alertmanager", "urls"),
+        "Send alerts straight to this Alertmanager, http(s)://host:port; name each one, not a load balancer before them.",
+    ),
+    Option(
+        "alertmanager.label",
+        ("alertmanager", "labels"),
+        "A label for every alert that is sent, such as cluster=prod: what Prometheus adds as external labels.",
+    ),
+    Option("alertmanager.interval", ("alertmanager", "interval"), "How often alerts are worked out."),
+    Option(
+        "alertmanager.resolve-timeout",
+        ("alertmanager", "resolve_timeout"),
+        "An alert ends by itself so long after it was last sent; it is sent again four times as often.",
+    ),
+    Option("alertmanager.timeout", ("alertmanager", "timeout"), "Limit for one request to an Alertmanager."),
+    Option(
+        "alertmanager.bearer-token-file",
+        ("alertmanager", "bearer_token_file"),
+        "A file with the bearer token for the Alertmanagers, read for each request.",
+    ),
+    Option("alertmanager.username", ("alertmanager", "username"), "The user of basic authentication."),
+    Option(
+        "alertmanager.password-file",
+        ("alertmanager", "password_file"),
+        "A file with the password of --alertmanager.username, read for each request.",
+    ),
+    Option(
+        "alertmanager.ca-file",
+        ("alertmanager", "ca_file"),
+        "The CA (PEM) of the Alertmanagers' certificates, if not the system's.",
+    ),
+    Option("alertmanager.cert-file", ("alertmanager", "cert_file"), "A client certificate (PEM)."),
+    Option("alertmanager.key-file", ("alertmanager", "key_file"), "The key of --alertmanager.cert-file."),
+    Option(
+        "alertmanager.exclude-namespaces",
+        ("alertmanager", "exclude_namespaces"),
+        "Namespaces (globs) whose ExternalSecrets, stores and Secrets are as if they were not there.",
+    ),
+    Option(
+        "alertmanager.runbook-url",
+        ("alertmanager", "runbook_url"),
+        "Where the runbooks are; {alert} stands for the alert's name.",
+    ),
+    Option(
+        "alertmanager.dashboard-url",
+        ("alertmanager", "dashboard_url"),
+        "Where Grafana is, such as https://grafana.example: alerts then carry a dashboard_url.",
+    ),
+    Option(
+        "alertmanager.time-scale",
+        ("alertmanager", "time_scale"),
+        "Multiplies the waiting times of all alerts; for trials, where an alert must not take a quarter of an hour.",
     ),
 )
 

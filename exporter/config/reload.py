@@ -70,6 +70,8 @@ class Reloader:
 def watched_files(settings: Settings, config_file: str = "") -> tuple[str, ...]:
     """Every file whose change asks for a reload: the configuration file and those that its settings name."""
     named = [config_file, settings.web.config_file, *(server.ca_file for server in settings.vault.servers)]
+    # A token or password is read for each request; what makes a TLS context is not.
+    named += [settings.alertmanager.ca_file, settings.alertmanager.cert_file, settings.alertmanager.key_file]
     return tuple(dict.fromkeys(name for name in named if name))
 
 

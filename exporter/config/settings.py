@@ -181,6 +181,31 @@ class OperatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cert_controller: str = "app.kubernetes.io/name=external-secrets-cert-controller"
 
 
+class AlertmanagerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The direct road to Alertmanager: off while `urls` is empty.
+
+    Each of `urls` gets every alert, with `labels` added (what Prometheus adds as external labels). Alerts are worked out
+    every `interval` and end by themselves `resolve_timeout` after they were last sent. Passwords and tokens come from files
+    only, read again for each request. `time_scale` multiplies every `for`, `keep_firing_for` and window of the rules.
+    """
+
+    urls: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    interval: Annotated[float, Meta(ge=1, extra=_SECONDS)] = 15.0
+    resolve_timeout: Annotated[float, Meta(ge=4, extra=_SECONDS)] = 300.0
+    timeout: PositiveSeconds = 10.0
+    bearer_token_file: FilePath = ""
+    username: str = ""
+    password_file: FilePath = ""
+    ca_file: FilePath = ""
+    cert_file: FilePath = ""
+    key_file: FilePath = ""
+    exclude_namespaces: tuple[str, ...] = ()
+    runbook_url: str = "https://github.com/vault-eso-exporter/vault-eso-exporter/blob/main/docs/runbooks/{alert}.md"
+    dashboard_url: str = ""
+    time_scale: Annotated[float, Meta(gt=0, le=1)] = 1.0
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings."""
 
@@ -194,3 +219,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ownership: OwnershipSettings = OwnershipSettings()
     owner: OwnerSettings = OwnerSettings()
     operator: OperatorSettings = OperatorSettings()
+    alertmanager: AlertmanagerSettings = AlertmanagerSettings()

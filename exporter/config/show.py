@@ -61,7 +61,7 @@ def default(option: Option) -> str:
     if not option.path:
         return ""
     value = SETTINGS[option.path].default
-    if option.switch or value in ("", ()):
+    if option.switch or value in ("", (), msgspec.NODEFAULT):
         return str(value).lower() if option.switch else ""
     return ",".join(value) if isinstance(value, tuple) else written(option.kind, value).strip('"')
 

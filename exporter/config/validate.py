@@ -14,6 +14,7 @@ from exporter.config.settings import OwnershipRule, Settings, VaultServer
 Check = Callable[[Settings], Iterator[str]]
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CONDITIONS = tuple(name for name in OwnershipRule.__struct_fields__ if name not in ("name", "result"))
 
 
@@ -66,7 +67,7 @@ def _vault_server(where: str, server: VaultServer) -> Iterator[str]:
     yield from _twice(f"{where}.nodes", "name", (node.name for node in server.nodes))
 
 
-def url_complaint(address: str) -> str:
+def url_complaint(address: str, instead: str = "probes carry no credentials") -> str:
     """What is wrong with the address of a server, to stand after its name; empty when nothing is."""
     try:
         parts = urlsplit(address)
@@ -74,10 +75,32 @@ def url_complaint(address: str) -> str:
     except ValueError:
         return f"must be an http:// or https:// address, not {quote(address)}"
     if "@" in parts.netloc:
-        return f"must not hold a user or password: probes carry no credentials ({quote(address)})"
+        return f"must not hold a user or password: {instead} ({quote(address)})"
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
         return f"must be an http:// or https:// address, not {quote(address)}"
     return ""
+
+
+def _alertmanager(settings: Settings) -> Iterator[str]:
+    given = settings.alertmanager
+    for number, url in enumerate(given.urls):
+        complaint = url_complaint(url, "give alertmanager.username and alertmanager.password_file")
+        if complaint:
+            yield f"alertmanager.urls[{number}] {complaint}"
+    yield from _twice("alertmanager.urls", "address", (url.rstrip("/") for url in given.urls))
+    for name, value in given.labels.items():
+        if not _LABEL.fullmatch(name) or name in ("alertname", "severity"):
+            yield f"alertmanager.labels must hold names of labels other than alertname and severity, not {quote(name)}"
+        elif not value:
+            yield f"alertmanager.labels: the label {name} has no value"
+    if given.bearer_token_file and given.username:
+        yield "alertmanager.bearer_token_file and alertmanager.username exclude each other: give one of them"
+    if bool(given.username) != bool(given.password_file):
+        yield "alertmanager.username and alertmanager.password_file go together: give both or none"
+    if bool(given.cert_file) != bool(given.key_file):
+        yield "alertmanager.cert_file and alertmanager.key_file go together: give both or none"
+    if given.interval * 4 > given.resolve_timeout:
+        yield "alertmanager.resolve_timeout must be at least four times alertmanager.interval, else alerts end while they stand"
 
 
 def _ownership_rules(settings: Settings) -> Iterator[str]:
@@ -117,6 +140,7 @@ CHECKS: tuple[Check, ...] = (
     _namespaces,
     _probe_time,
     _vault_servers,
+    _alertmanager,
     _ownership_rules,
     _ownership_exceptions,
 )

@@ -79,6 +79,11 @@ class Group(Generic[F]):
         for shard in self._steady.shards.all:
             yield from shard.facts
 
+    def values(self) -> Iterator[F]:
+        """The newest facts of all objects, in the order of their keys from shard to shard."""
+        for shard in self._steady.shards.all:
+            yield from shard.facts.values()
+
     def enable(self, family_name: str, on: bool) -> None:
         """Switch a column. A family that is off everywhere is absent, its header too; one that is on without samples
         shows its header alone ("looked at, none found"). Raises KeyError for a family the group does not have."""

@@ -45,10 +45,10 @@ class Tally(Collector):
             self._counts.setdefault(labels, 0)
             self._made = None
 
-    def inc(self, *labels: str) -> None:
-        """One more."""
+    def inc(self, *labels: str, by: int = 1) -> None:
+        """One more, or `by`."""
         with self._lock:
-            self._counts[labels] = self._counts.get(labels, 0) + 1
+            self._counts[labels] = self._counts.get(labels, 0) + by
             self._made = None
 
     def collect(self) -> Iterable[Metric]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -68,6 +68,10 @@ class MetricGroups:
     def judgement(self, kind: str, namespace: str, name: str) -> Any:
         """What the group of a kind holds of one object (its facts), None when it has no lines."""
         return self._rows[kind].group.get(f"{namespace}/{name}")
+
+    def facts(self, kind: str) -> Iterator[Any]:
+        """What the group of a kind holds of all its objects. For the refresher's thread alone."""
+        return self._rows[kind].group.values()
 
     def told(self, kind: str) -> Iterable[tuple[str, str]]:
         """(namespace, name) of every object of a kind that has lines."""
