@@ -199,7 +199,7 @@ _README = """\
 
 <!-- Generated from ../values.schema.yaml and values.yaml by `make generate`; do not edit. -->
 
-```
+```sh
 helm install vault-eso-exporter deploy/helm/vault-eso-exporter --namespace vault-eso-exporter --create-namespace
 ```
 

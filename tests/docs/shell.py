@@ -63,6 +63,10 @@ PLAIN = frozenset(
 """Programs that are not ours and take no word of ours; only the paths among their arguments are looked at."""
 
 
+WRAPPERS = {"docker", "podman", "pipx", "sudo", "uvx"}
+"""Programs that run another one: what follows the exporter's name (or its image's) is its command line."""
+
+
 class WrongError(AssertionError):
     """A command that a reader could not type with success."""
 
@@ -123,6 +127,13 @@ def check(words: list[str]) -> None:
             raise WrongError(f"there is no script {program}")
     elif name not in PLAIN:
         raise WrongError(f"{program} is unknown: name it in tests/docs/shell.py, with a check of what it is given")
+    if name in WRAPPERS:
+        for n, argument in enumerate(arguments):
+            if re.fullmatch(r"(\S*/)?vault-eso-exporter(:[\w.-]+)?", argument) and arguments[n - 1] not in (
+                "-t",
+                "--tag",
+            ):
+                _exporter(arguments[n + 1 :])
     for argument in arguments:
         path = argument.split("=", 1)[-1].removeprefix("@")
         if path.startswith(OURS) and "$" not in path and ":" not in path and not any(ROOT.glob(path.rstrip("/"))):

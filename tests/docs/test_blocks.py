@@ -258,6 +258,7 @@ LANGUAGES: dict[str, Callable[[Block, Path], Any]] = {
         "kubectl apply -f deploy/no-such-file.yaml",
         "echo $(kubectl frobnicate)",
         "cat x | frobnicate",
+        "docker run --rm vault-eso-exporter:0.1.0 serve --no-such-flag",
         "curl -s localhost:10820/no-such-page",
         "if [ -f x ]; then vault-eso-exporter sever; fi",
     ],
