@@ -10,10 +10,10 @@ LOCK  := uv pip compile --universal --python-version 3.11 --generate-hashes --no
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lab soak lab check docs generate format lock clean
+.PHONY: help demo test test-lab soak lab check docs generate format lock dashboards-preview clean
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
 demo: $(call STAMP,runtime) ## Run the exporter on a simulated cluster and Vault (ARGS=--once: print one scrape)
 	@$(PY) -m exporter demo $(ARGS)
@@ -54,6 +54,9 @@ lock: ## Pin the dependencies anew (needs uv on the PATH; ARGS=--upgrade: newest
 	$(LOCK) $(ARGS) --extra fast pyproject.toml -o requirements/runtime.txt
 	$(LOCK) $(ARGS) --extra fast --group dev pyproject.toml -c requirements/runtime.txt -o requirements/dev.txt
 	$(LOCK) $(ARGS) --group docs -c requirements/dev.txt -o requirements/docs.txt
+
+dashboards-preview: lab ## Draw the dashboards to docs/pictures, by hand (npm: 480 MB; and chromium)
+	@$(PY) -m tests.lab.preview
 
 clean: ## Remove the virtual environment and what the tools left
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -183,12 +183,12 @@ def _stats() -> list[Panel]:
             no_value="0",
         ),
         Stat(
-            title="Started",
-            description="When the youngest one started: what had only been observed counts anew from then.",
-            queries=[Query(expr=f"max {started} * 1000", legend="started", instant=True)],
+            title="Running for",
+            description="Since when the youngest one runs: what had only been observed counts anew from then.",
+            queries=[Query(expr=f"time() - max {started}", legend="running", instant=True)],
             width=4,
             height=4,
-            unit="dateTimeFromNow",
+            unit="dtdurations",
             no_value="No data",
         ),
         Stat(
@@ -197,7 +197,7 @@ def _stats() -> list[Panel]:
             queries=[Query(expr=reload, legend="{{instance}}", instant=True)],
             width=4,
             height=4,
-            mappings=[mappings.values({"0": ("REFUSED", CRITICAL), "1": ("IN FORCE", OK)})],
+            mappings=[mappings.values({"0": ("REFUSED", CRITICAL), "1": ("OK", OK)})],
             no_value="No data",
         ),
         Stat(
@@ -258,13 +258,13 @@ def _watching() -> Row:
                 "change is not watched.",
                 queries=[
                     Query(
-                        expr=f"sum by (resource) (rate(eso_exporter_watch_events_total{{{C}}}[$__rate_interval]))",
+                        expr=f"60 * sum by (resource) (rate(eso_exporter_watch_events_total{{{C}}}[$__rate_interval]))",
                         legend="{{resource}}",
                     )
                 ],
                 width=12,
                 height=8,
-                unit="reqps",
+                unit="opm",
                 no_value="No data: no exporter is scraped",
             ),
             TimeSeries(

@@ -109,7 +109,7 @@ def _stats() -> list[Panel]:
             no_value=f"No data: it {exists}",
         ),
         Stat(
-            title="Next sync",
+            title="Next sync due",
             description="When ESO reads the provider next. MISSED: it should have been synced by now, with all patience.",
             queries=[
                 Query(
@@ -278,7 +278,7 @@ def _over_time() -> Row:
                 ],
                 width=12,
                 height=8,
-                unit="dtdurations",
+                unit="s",
                 no_value="No data: never synced, or nothing of that name in this time range",
             ),
             TimeSeries(
@@ -297,6 +297,7 @@ def _over_time() -> Row:
                 decimals=0,
                 at_least=1,
                 steps=True,
+                shades=CRITICAL,
                 no_value="No data: nothing of that name in this time range",
             ),
         ],
@@ -385,7 +386,7 @@ def dashboard() -> Dashboard:
                         "Present problems of it, of its store and of the Vault behind that: what, since when, why, whose, and the first "
                         "command to run. The last column leads to the runbook.",
                         problems.of_one_externalsecret(NAMED),
-                        height=7,
+                        height=8,
                     )
                 ],
             ),

@@ -12,10 +12,11 @@ from exporter.judge.problems import CATALOGUE, ERRORS
 
 
 def values(words: Mapping[str, str | tuple[str, str]]) -> Json:
-    """Single values to words, or to (word, colour)."""
+    """Single values to words, or to (word, colour). A state in capitals is never broken in two lines."""
     options: Json = {}
     for index, (value, word) in enumerate(words.items()):
         text, colour = (word, None) if isinstance(word, str) else word
+        text = text.replace(" ", "\N{NO-BREAK SPACE}") if text.isupper() else text
         options[value] = {"index": index, "text": text} | ({"color": colour} if colour else {})
     return {"options": options, "type": "value"}
 
@@ -35,7 +36,7 @@ VAULT_STATES = values(
     {
         "0": ("UNAVAILABLE", CRITICAL),
         "1": ("SERVING", OK),
-        "2": ("SERVING, A NODE IS DOWN", WARNING),
+        "2": ("NODE DOWN", WARNING),
         "3": ("SEALED", CRITICAL),
         "4": ("NOT INITIALIZED", CRITICAL),
         "5": ("UNREACHABLE", CRITICAL),
@@ -169,7 +170,13 @@ def advice() -> list[Json]:
     by_problem: dict[str, list[str]] = defaultdict(list)
     for entry in CATALOGUE:
         by_problem[entry.advice].append(f"{entry.kind}/{entry.id}")
-    found = [
+    found = []
+    for text, ids in list(by_problem.items()):
+        wide, either, namespaced = text.partition(" (or: ")
+        if either:  # a row tells which of the two it is: that of the whole cluster has no namespace
+            found.append(pattern(f"(?:{'|'.join(ids)}) \\S* () (\\S*) (\\S*)", _filled(wide, "$2")))
+            by_problem[namespaced.removesuffix(")")] += by_problem.pop(text)
+    found += [
         pattern(f"externalsecret/\\S+ (?:{'|'.join(ids)}) {_REST}", _of_error(text)) for text, ids in by_error.items()
     ]
     found += [pattern(f"(?:{'|'.join(ids)}) \\S* {_REST}", _filled(text, "$2")) for text, ids in by_problem.items()]

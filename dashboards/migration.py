@@ -22,6 +22,20 @@ SECRET = "cluster, namespace, secret"
 FROM_VAULT = "eso_owned|eso_merged|eso_orphan"
 """Classes of Secrets whose values come from the provider through ESO."""
 
+CLASS_COLOURS = {
+    "eso_owned": OK,
+    "eso_merged": "#5AC4A6",
+    "eso_orphan": "#2F7F68",
+    "eso_leftover": SERIES[6],
+    "manual": WARNING,
+    "unknown": CRITICAL,
+    "controller": SERIES[0],
+    "bootstrap": SERIES[3],
+    "helm": SERIES[5],
+    "gitops": SERIES[7],
+    "system": SERIES[8],
+}
+
 MANUAL = f"max by (cluster, namespace) (eso_manual_secrets{{{NS}}})"
 
 
@@ -32,7 +46,8 @@ def of_class(classes: str, by: str = "cluster, namespace") -> str:
 
 def progress(by: str) -> str:
     """The share of Secrets that come from Vault, of these and the manual ones that no exception covers; by `by`."""
-    done, left = of_class(FROM_VAULT, by), f"sum by ({by}) ({MANUAL})"
+    left = f"sum by ({by}) ({MANUAL})"
+    done = f"({of_class(FROM_VAULT, by)} or 0 * {left})"
     return f"{done} / ({done} + {left} > 0)"
 
 
@@ -170,7 +185,7 @@ def _burn_down() -> Row:
                 decimals=0,
                 stacked=True,
                 max_data_points=300,
-                colours={"manual": WARNING, "eso_owned": OK, "controller": SERIES[0], "system": SERIES[8]},
+                colours=CLASS_COLOURS,
                 no_value="No data, or Secrets are not watched",
             ),
         ],
@@ -223,7 +238,7 @@ def _where() -> Row:
                         gauge=True,
                         empty="nothing to move",
                     ),
-                    Column(field="owner", title="Owner", width=130, mappings=[mappings.NOBODY]),
+                    Column(field="owner", title="Owner", width=130, mappings=[mappings.NOBODY], empty="nobody named"),
                 ],
                 left_out=("Value #E",),
                 sort=[("Manual", True), ("From Vault", True)],

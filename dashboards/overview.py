@@ -57,8 +57,8 @@ def now() -> Row:
         [
             Stat(
                 title="Vault",
-                description="Can each Vault serve? Beside the state the name of the Vault. Sealed, not initialized, unreachable and "
-                "without an active node all mean: nothing syncs or rotates, pods keep the Secrets they have.",
+                description="Can each Vault serve? NODE DOWN: it serves, yet one of its nodes does not. "
+                "Sealed, not initialized, unreachable and without an active node all mean: nothing syncs or rotates, pods keep the Secrets they have.",
                 queries=[
                     Query(
                         expr=f"topk(4, {vault_state()}) or on () 9 + {known('clustersecretstores')}",
@@ -93,7 +93,7 @@ def now() -> Row:
                 title="ExternalSecrets not ready",
                 description="ExternalSecrets that do not say Ready=True. Their Secrets keep the last value, or were never written.",
                 queries=[Query(expr=counted(not_ready(), "externalsecrets"), legend="not ready", instant=True)],
-                width=3,
+                width=4,
                 height=4,
                 thresholds=NONE_IS_GOOD,
                 no_value="No data",
@@ -157,6 +157,7 @@ def now() -> Row:
                 text="value_and_name",
                 thresholds=((None, CRITICAL),),
                 plain=["oldest"],
+                counts=["overdue"],
                 no_value="No data",
             ),
             Stat(
@@ -165,7 +166,7 @@ def now() -> Row:
                 "STILL LISTING: the first list is not complete. MAY NOT READ ALL: the API server refuses a resource. "
                 "No data: no exporter is scraped, and everything else here is unknown.",
                 queries=[Query(expr=health(), legend="exporter", instant=True)],
-                width=4,
+                width=3,
                 height=4,
                 mappings=[mappings.EXPORTER_STATES],
                 links=[Link(title="Watches, errors, memory", url=f"/d/{EXPORTER}?{filters}")],
@@ -260,7 +261,7 @@ def freshness() -> Row:
     used = f"(time() - {last}) / ({deadline} - {last})"
     worst = f"topk(20, {used})"
     upcoming = of_chosen("eso_externalsecret_next_sync_timestamp_seconds")
-    soon = (("within 15 minutes", 900), ("within an hour", 3600), ("within 6 hours", 21600))
+    soon = (("in 15 minutes", 900), ("in an hour", 3600), ("in 6 hours", 21600))
     return Row(
         "Freshness",
         [
@@ -280,12 +281,12 @@ def freshness() -> Row:
                 width=16,
                 height=9,
                 columns=[
-                    Column(field="cluster", title="Cluster", width=120),
-                    Column(field="namespace", title="Namespace", width=180),
+                    Column(field="cluster", title="Cluster", width=90),
+                    Column(field="namespace", title="Namespace", width=150),
                     Column(
                         field="name",
                         title="ExternalSecret",
-                        width=260,
+                        width=220,
                         link=Link(
                             title="Look closer",
                             url=f"/d/{EXTERNALSECRET}?var-namespace=${{__data.fields.namespace}}&var-name=${{__data.fields.name}}"
@@ -295,21 +296,21 @@ def freshness() -> Row:
                     Column(
                         field="Value #A",
                         title="Used of the allowed age",
-                        width=230,
+                        width=200,
                         unit="percentunit",
                         thresholds=((None, OK), (0.6, WARNING), (1, CRITICAL)),
                         gauge=True,
                     ),
                     Column(field="Value #B", title="Last sync", width=130, unit="dtdurations"),
-                    Column(field="Value #C", title="Interval", width=110, unit="dtdurations"),
+                    Column(field="Value #C", title="Interval", width=120, unit="dtdurations"),
                     Column(
-                        field="Value #D", title="Next sync due", width=140, unit="dateTimeFromNow", empty="none is due"
+                        field="Value #D", title="Next sync due", width=135, unit="dateTimeFromNow", empty="none is due"
                     ),
                 ],
                 sort=[("Used of the allowed age", True)],
             ),
             BarGauge(
-                title="Would miss Vault if it stayed away",
+                title="Would fail if Vault stayed away",
                 description="How many ExternalSecrets read from their provider within that time, and would fail if it could not "
                 "serve.",
                 queries=[
@@ -355,13 +356,13 @@ def operator() -> Row:
                 width=12,
                 height=6,
                 columns=[
-                    Column(field="cluster", title="Cluster", width=120),
-                    Column(field="namespace", title="Namespace", width=200),
-                    Column(field="component", title="Part", width=220),
+                    Column(field="cluster", title="Cluster", width=90),
+                    Column(field="namespace", title="Namespace", width=170),
+                    Column(field="component", title="Part", width=180),
                     Column(
                         field="Value #C",
                         title="State",
-                        width=120,
+                        width=150,
                         mappings=[mappings.values({"0": ("short of replicas", CRITICAL), "1": ("complete", OK)})],
                         coloured=True,
                     ),
@@ -404,7 +405,7 @@ def dashboard() -> Dashboard:
             action(),
             when(),
             freshness(),
-            Row("Vault", [nodes_table(C, width=14, height=8), nodes_timeline(C, width=10, height=8)]),
+            Row("Vault", [nodes_table(C, width=14, height=8, short=True), nodes_timeline(C, width=10, height=8)]),
             operator(),
             exporter_row(),
         ],

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dashboards.colours import SERIES
+from dashboards.colours import SERIES, UNKNOWN
 from dashboards.model import Json, Link, Panel
 
 Layout = Literal["auto", "horizontal", "vertical"]
@@ -35,6 +35,8 @@ class Stat(Panel):
     links: Sequence[Link] = ()
     plain: Sequence[str] = ()
     """Legends of queries that have no good or bad: shown without a colour."""
+    counts: Sequence[str] = ()
+    """Legends of queries that count, where the others have a unit."""
     type = "stat"
 
     def defaults(self) -> Json:
@@ -52,12 +54,13 @@ class Stat(Panel):
             "reduceOptions": _LAST,
             "showPercentChange": False,
             "textMode": self.text,
-            "wideLayout": True,
+            "wideLayout": False,
         }
 
     def overrides(self) -> list[Json]:
         """Values without good or bad lose their colour."""
-        return [_by_name(name, thresholds=_steps([(None, "text")]), mappings=[]) for name in self.plain]
+        plain = [_by_name(name, thresholds=_steps([(None, "text")]), mappings=[]) for name in self.plain]
+        return plain + [_by_name(name, unit="short", decimals=0) for name in self.counts]
 
 
 def _steps(thresholds: Sequence[tuple[float | None, str]]) -> Json:
@@ -78,14 +81,14 @@ class BarGauge(Panel):
         return super().defaults() | {name: value for name, value in ends.items() if value is not None}
 
     def options(self) -> Json:
-        """Names left of the bars."""
+        """Names above the bars, where they have room."""
         return {
             "displayMode": "basic",
             "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
             "maxVizHeight": 40,
             "minVizHeight": 16,
             "minVizWidth": 8,
-            "namePlacement": "left",
+            "namePlacement": "top",
             "orientation": "horizontal",
             "reduceOptions": _LAST,
             "showUnfilled": True,
@@ -107,12 +110,14 @@ class TimeSeries(Panel):
     at_least: float | None = None
     """How far the axis reaches even when all is zero."""
     steps: bool = False
+    shades: str = ""
+    """Series are shades of this colour, for what is bad by its nature; else each has a colour of Grafana's palette."""
     type = "timeseries"
 
     def defaults(self) -> Json:
         """Lines; a gap of the data is a gap of the line."""
         found = super().defaults()
-        found["color"] = {"mode": "palette-classic"}
+        found["color"] = {"fixedColor": self.shades, "mode": "shades"} if self.shades else {"mode": "palette-classic"}
         found["custom"] = {
             "axisPlacement": "auto",
             "drawStyle": "line",
@@ -130,12 +135,14 @@ class TimeSeries(Panel):
         return found | {name: value for name, value in ends.items() if value is not None}
 
     def options(self) -> Json:
-        """The legend is a table of the last and the largest value; the tooltip shows all series, largest first."""
+        """The legend is a table of the last and the largest value where there is room; the tooltip shows all series,
+        largest first."""
+        wide = self.width >= 12
         return {
             "legend": {
-                "calcs": ["lastNotNull", "max"],
-                "displayMode": "table",
-                "placement": "right",
+                "calcs": ["lastNotNull", "max"] if wide else [],
+                "displayMode": "table" if wide else "list",
+                "placement": "right" if wide else "bottom",
                 "showLegend": True,
             },
             "tooltip": {"mode": "multi", "sort": "desc"},
@@ -157,7 +164,7 @@ class TimeSeries(Panel):
         ]
         for name in self.alone:
             alone = {"custom.fillOpacity": 0, "custom.lineWidth": 2, "custom.stacking": {"group": "B", "mode": "none"}}
-            found.append(_by_name(name, **alone))
+            found.append(_by_name(name, color={"fixedColor": UNKNOWN, "mode": "fixed"}, **alone))
         return found
 
 
@@ -199,6 +206,8 @@ class Column:
     thresholds: Sequence[tuple[float | None, str]] = ()
     gauge: bool = False
     coloured: bool = False
+    wrapped: bool = False
+    """Long text goes on in the next line instead of being cut."""
     hidden: bool = False
     decimals: int | None = None
     link: Link | None = None
@@ -231,6 +240,8 @@ class Column:
             found["custom.cellOptions"] = {"type": "color-text"}
         if self.coloured:
             found["custom.cellOptions"] = {"mode": "basic", "type": "color-background"}
+        if self.wrapped:
+            found["custom.cellOptions"] = {"type": "auto", "wrapText": True}
         if self.link:
             found["links"] = [self.link.json()]
         return _by_name(self.field, **found)
@@ -244,6 +255,8 @@ class Table(Panel):
     """
 
     columns: Sequence[Column]
+    tall: bool = False
+    """Rows of two lines: Grafana measures what it wraps before words stand for codes, and so makes rows too low."""
     left_out: Sequence[str] = ()
     """Fields of the answers that are not shown at all."""
     sort: Sequence[tuple[str, bool]] = ()
@@ -259,7 +272,7 @@ class Table(Panel):
     def options(self) -> Json:
         """No footer."""
         return {
-            "cellHeight": "sm",
+            "cellHeight": "lg" if self.tall else "sm",
             "footer": {"countRows": False, "fields": "", "reducer": [], "show": False},
             "frameIndex": 0,
             "showHeader": True,

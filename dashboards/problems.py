@@ -186,19 +186,21 @@ def of_secrets() -> str:
 def columns() -> Sequence[Column]:
     """The columns of the table."""
     return (
-        Column(field="severity", title="Severity", width=90, mappings=[mappings.SEVERITIES], coloured=True),
-        Column(field="Value", title="Since", width=130, unit="dateTimeFromNow", mappings=[mappings.values({"0": "–"})]),
-        Column(field="kind", title="Kind", width=130, mappings=[mappings.KINDS]),
+        Column(field="severity", title="Severity", width=70, mappings=[mappings.SEVERITIES], coloured=True),
+        Column(field="Value", title="Since", width=100, unit="dateTimeFromNow", mappings=[mappings.values({"0": "–"})]),
+        Column(field="kind", title="Kind", width=108, mappings=[mappings.KINDS, mappings.empty("–")]),
         Column(
             field="object",
             title="Object",
-            width=270,
+            width=190,
+            wrapped=True,
             link=Link(title="Look closer", url="/d/${__data.fields.link}&${cluster:queryparam}&" + KEEP),
         ),
         Column(
             field="what",
             title="Problem",
-            width=340,
+            width=200,
+            wrapped=True,
             mappings=[
                 *mappings.problems(),
                 *(
@@ -211,15 +213,22 @@ def columns() -> Sequence[Column]:
                 ),
             ],
         ),
-        Column(field="error", title="Why", width=250, mappings=[*mappings.causes(), mappings.empty("–")]),
-        Column(field="store", title="Store", width=150, mappings=[mappings.empty("–")]),
-        Column(field="hit", title="Who is hit", width=160, mappings=[mappings.empty("–")]),
-        Column(field="owner", title="Owner", width=120, mappings=[mappings.NOBODY]),
-        Column(field="advice", title="What now", width=430, mappings=[*mappings.advice(), mappings.empty("–")]),
+        Column(field="error", title="Why", width=165, wrapped=True, mappings=[*mappings.causes(), mappings.empty("–")]),
+        Column(field="store", title="Store", width=110, wrapped=True, mappings=[mappings.empty("–")]),
+        Column(field="hit", title="Who is hit", width=110, wrapped=True, mappings=[mappings.empty("–")]),
+        Column(field="owner", title="Owner", width=95, wrapped=True, mappings=[mappings.NOBODY]),
+        Column(
+            field="advice",
+            title="What now",
+            width=325,
+            wrapped=True,
+            mappings=[*mappings.advice(), mappings.empty("–")],
+        ),
         Column(
             field="runbook",
             title="Runbook",
-            width=220,
+            width=120,
+            wrapped=True,
             mappings=mappings.runbooks(),
             link=Link(title="Read the runbook", url="${runbooks}/${__value.text}.md", new_tab=True),
         ),
@@ -230,7 +239,7 @@ def columns() -> Sequence[Column]:
 LEFT_OUT = ("cluster", "namespace", "name", "node", "problem", "judged")
 
 
-def table(title: str, description: str, expr: str, *, height: int = 10, without: Sequence[str] = ()) -> Table:
+def table(title: str, description: str, expr: str, *, height: int = 13, without: Sequence[str] = ()) -> Table:
     """The panel. `expr` gives `dressed` rows; `without` are fields that they do not have."""
     return Table(
         title=title,
@@ -240,5 +249,6 @@ def table(title: str, description: str, expr: str, *, height: int = 10, without:
         height=height,
         columns=[column for column in columns() if column.field not in without],
         left_out=LEFT_OUT,
+        tall=True,
         sort=[("Severity", False), ("Since", False)],
     )

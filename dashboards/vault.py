@@ -24,14 +24,40 @@ WINDOW = "$__rate_interval"
 NO_VAULT = "No data: no Vault is known, or no exporter has reported"
 
 
-def nodes_table(matchers: str, width: int, height: int) -> Table:
-    """One row a node: state, answer, certificate, clock, unsealing."""
+_NODE_COLUMNS = (
+    Column(field="cluster", title="Cluster", width=90),
+    Column(
+        field="vault",
+        title="Vault",
+        width=110,
+        link=Link(
+            title="All about this Vault",
+            url=f"/d/{VAULT}?var-vault=${{__value.raw}}&${{cluster:queryparam}}&{KEEP}",
+        ),
+    ),
+    Column(field="node", title="Node", width=140),
+    Column(field="Value #A", title="State", width=140, mappings=[mappings.NODE_STATES], coloured=True),
+    Column(field="error", title="Why", width=110, mappings=[mappings.empty("–")]),
+    Column(field="Value #E", title="Unsealing", width=110, unit="percentunit", thresholds=((None, INFO),), gauge=True),
+    Column(field="Value #D", title="Answers in", width=90, unit="s"),
+    Column(field="Value #F", title="Certificate ends", width=130, unit="dateTimeFromNow", empty="no TLS"),
+    Column(field="Value #G", title="Clock is off by", width=120, unit="s", decimals=1),
+    Column(field="version", title="Version", width=110),
+    Column(field="product", title="Product", width=110),
+    Column(field="seal_type", title="Seal", width=110),
+    Column(field="Value #H", title="Last probe", width=140, unit="dateTimeFromNow"),
+)
+
+
+def nodes_table(matchers: str, width: int, height: int, *, short: bool = False) -> Table:
+    """One row a node: state, answer, certificate, clock, unsealing; `short` leaves out what is not needed at a glance."""
     info = f"eso_vault_info{{{matchers}}}"
 
     def fact(family: str, merge: str = "max") -> str:
         return f"{merge} by ({NODE}) ({family}{{{matchers}}})"
 
     errors = one_of(NODE, "error", f"eso_vault_probe_error{{{matchers}}}")
+    hidden = ("Value #G", "Value #H", "version", "product", "seal_type") if short else ()
     return Table(
         title="Nodes",
         description="What each Vault node says of itself, as an unauthenticated health probe sees it. An address taken from a store may "
@@ -50,43 +76,8 @@ def nodes_table(matchers: str, width: int, height: int) -> Table:
         ],
         width=width,
         height=height,
-        columns=[
-            Column(field="cluster", title="Cluster", width=100),
-            Column(
-                field="vault",
-                title="Vault",
-                width=150,
-                link=Link(
-                    title="All about this Vault",
-                    url=f"/d/{VAULT}?var-vault=${{__value.raw}}&${{cluster:queryparam}}&{KEEP}",
-                ),
-            ),
-            Column(field="node", title="Node", width=190),
-            Column(field="Value #A", title="State", width=150, mappings=[mappings.NODE_STATES], coloured=True),
-            Column(field="error", title="Why", width=130, mappings=[mappings.empty("–")]),
-            Column(
-                field="Value #E",
-                title="Unsealing",
-                width=110,
-                unit="percentunit",
-                thresholds=((None, INFO),),
-                gauge=True,
-            ),
-            Column(field="Value #D", title="Answers in", width=100, unit="s"),
-            Column(
-                field="Value #F",
-                title="Certificate ends",
-                width=140,
-                unit="dateTimeFromNow",
-                empty="no TLS",
-            ),
-            Column(field="Value #G", title="Clock is off by", width=120, unit="s", decimals=1),
-            Column(field="version", title="Version", width=100),
-            Column(field="product", title="Product", width=100),
-            Column(field="seal_type", title="Seal", width=100),
-            Column(field="Value #H", title="Last probe", width=130, unit="dateTimeFromNow"),
-        ],
-        left_out=("Value #B", "Value #C"),
+        columns=[column for column in _NODE_COLUMNS if column.field not in hidden],
+        left_out=("Value #B", "Value #C", *hidden),
         sort=[("Vault", False), ("Node", False)],
         no_value=NO_VAULT,
     )
@@ -125,7 +116,7 @@ def _stats() -> list[Panel]:
     return [
         Stat(
             title="State",
-            description="SERVING: some node is initialized, unsealed and active. All else means that nothing syncs or rotates; pods keep "
+            description="SERVING: some node is initialized, unsealed and active. NODE DOWN: it serves, yet a node does not. All else means that nothing syncs or rotates; pods keep "
             "the Secrets they have.",
             queries=[
                 Query(
@@ -199,14 +190,17 @@ def _stats() -> list[Panel]:
             no_value="No data",
         ),
         Stat(
-            title="First certificate to end",
+            title="Certificate ends in",
             description="When the first of the nodes' TLS certificates ends. Without TLS there is none.",
-            queries=[Query(expr=f"{ends} - time() or on () -1 + 0 * max({nodes})", legend="ends", instant=True)],
+            queries=[
+                Query(expr=f"({ends} - time()) / 86400 or on () -1 + 0 * max({nodes})", legend="ends", instant=True)
+            ],
             width=3,
             height=4,
-            unit="dtdurations",
+            unit="d",
+            decimals=0,
             mappings=[mappings.values({"-1": "no TLS"})],
-            thresholds=((None, WARNING), (-0.5, CRITICAL), (1209600, OK)),
+            thresholds=((None, WARNING), (-0.5, CRITICAL), (14, OK)),
             no_value="No data",
         ),
     ]
@@ -233,15 +227,15 @@ def _stores() -> Table:
             Query(expr=how_many("not_ready"), table=True),
             Query(expr=how_many("unknown"), table=True),
         ],
-        width=14,
+        width=16,
         height=8,
         columns=[
-            Column(field="cluster", title="Cluster", width=100),
-            Column(field="store_namespace", title="Namespace", width=130, mappings=[mappings.empty("all")]),
+            Column(field="cluster", title="Cluster", width=80),
+            Column(field="store_namespace", title="Namespace", width=110, mappings=[mappings.empty("all")]),
             Column(
                 field="store",
                 title="Store",
-                width=190,
+                width=180,
                 link=Link(
                     title="What reads from this store",
                     url=f"/d/{OVERVIEW}?var-store=${{__value.raw}}&${{cluster:queryparam}}&{KEEP}",
@@ -251,11 +245,11 @@ def _stores() -> Table:
             Column(
                 field="Value #D", title="Not ready", width=90, unit="short", thresholds=((None, "text"), (1, CRITICAL))
             ),
-            Column(field="Value #C", title="Ready", width=80, unit="short"),
+            Column(field="Value #C", title="Ready", width=70, unit="short"),
             Column(field="Value #E", title="No status", width=90, unit="short"),
-            Column(field="mount", title="Mount", width=110),
-            Column(field="auth", title="Login", width=110),
-            Column(field="owner", title="Owner", width=120, mappings=[mappings.NOBODY]),
+            Column(field="mount", title="Mount", width=100),
+            Column(field="auth", title="Login", width=90),
+            Column(field="owner", title="Owner", width=110, mappings=[mappings.NOBODY], empty="nobody named"),
         ],
         left_out=("store_kind", "vault", "Value #B"),
         sort=[("Not ready", True)],
@@ -342,7 +336,7 @@ def _hit() -> Row:
                         instant=True,
                     )
                 ],
-                width=10,
+                width=8,
                 height=8,
                 unit="short",
                 decimals=0,
@@ -371,7 +365,7 @@ def dashboard() -> Dashboard:
                         "Present problems of this Vault, its nodes and the stores that lead to it: what, since when, why, and the "
                         "first command to run. The last column leads to the runbook.",
                         problems.of_one_vault(V),
-                        height=6,
+                        height=9,
                     )
                 ],
             ),

@@ -85,6 +85,7 @@ def cluster() -> list[Es]:
         Es("observability", "alerting-slack", "alerting-slack", phase=1500),
         Es("observability", "alerting-pagerduty", "alerting-pagerduty", phase=2100),
         Es("shop", "checkout.payments", "checkout-payments", interval=600, phase=60, owner="team-checkout"),
+        Es("shop", "checkout-payments", "checkout-payments-2", phase=1300, owner="team-checkout"),
         Es("shop", "storefront", "storefront", phase=700, owner="team-checkout"),
         Es("shop", "search", "search", interval=900, phase=200, owner="team-search"),
         Es("reports", "warehouse", "warehouse", interval=1800, phase=400, owner="team-data"),
@@ -197,7 +198,7 @@ class Day:
                 continue
             status.synced, status.last_contact = True, self.now - 7
             self.kube.event(status.resource, "BOOKMARK")
-            if self.now % 180 < self.step:
+            if (self.now + 17 * len(status.resource)) % 180 < self.step:
                 self.kube.restarted(status.resource, "end")
         for _ in range(5):
             self.refreshed.observe(0.004)

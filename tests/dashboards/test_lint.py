@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
+from pathlib import Path
 from typing import Any
 
 from dashboards.mappings import PLACES
 from tests.dashboards.grafana import Json, Moment, asked, panels, variables
 
 UNITS = {
-    "none", "short", "percentunit", "s", "dtdurations", "dateTimeFromNow", "bytes", "locale", "reqps", "reqpm", "opm",
+    "none", "short", "percentunit", "s", "dtdurations", "dateTimeFromNow", "bytes", "locale", "d", "reqpm", "opm",
 }  # fmt: skip
 """The ids in use; `dashboards/preview` looks each up in Grafana's own list (`getValueFormats`) when it draws."""
 
@@ -76,6 +77,15 @@ def test_variables_are_chained_safe_and_up_to_date(dashboard: Json) -> None:
             if spec["includeAll"]:
                 assert spec["allValue"] == ".*"
         known.add(spec["name"])
+
+
+def test_alerts_link_to_what_is_there(dashboards: dict[str, Json]) -> None:
+    rules = (Path(__file__).parents[2] / "alerts" / "rules.yaml").read_text()
+    links = re.findall(r"/d/([\w-]+)(\?\S*)?", rules)
+    assert len(links) > 20
+    for uid, query in links:
+        names = {spec["name"] for spec in variables(dashboards[uid])}
+        assert set(re.findall(r"var-(\w+)=", query)) <= names, (uid, query)
 
 
 def test_alerts_can_link_here(dashboards: dict[str, Json]) -> None:

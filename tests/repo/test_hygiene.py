@@ -55,7 +55,9 @@ def test_locks_hold_neither_addresses_nor_options() -> None:
 
 
 def test_no_binaries() -> None:
-    assert [file for file in tracked() if b"\0" in file.read_bytes()[:8192]] == []
+    pictures = ROOT / "docs" / "pictures"  # of the dashboards: tests/dashboards/test_pictures.py knows each of them
+    found = [file for file in tracked() if b"\0" in file.read_bytes()[:8192]]
+    assert [file for file in found if file.parent != pictures or file.suffix != ".png"] == []
 
 
 def test_the_licence() -> None:
