@@ -166,9 +166,9 @@ class App:
                 return False
         return True
 
-    def render_once(self) -> bytes:
-        """One exposition in the text format."""
-        return self.exposition.body(openmetrics=False, gzip=False, now=time.time()).read()
+    def render_once(self, *, openmetrics: bool = False) -> bytes:
+        """One exposition, in the text format or as OpenMetrics."""
+        return self.exposition.body(openmetrics=openmetrics, gzip=False, now=time.time()).read()
 
     def reload(self, settings: Settings) -> None:
         """Takes over new settings as a whole. Raises ConfigError and keeps the old ones when they cannot work."""

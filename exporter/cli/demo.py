@@ -34,11 +34,14 @@ PATIENCE_SECONDS = 8.0
     help="Run the exporter on a simulated cluster and Vault, with a story: Secrets made by hand move to Vault, Vault is "
     "sealed for a while, a sync fails. Nothing leaves this machine, and no other configuration is read."
 )
-@click.option("--once", is_flag=True, help="Print one exposition (text format) and exit.")
+@click.option("--once", is_flag=True, help="Print one exposition and exit.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "openmetrics"]), default="text", help="The format for --once."
+)
 @click.option("--scale", type=click.FloatRange(0.01, 100), default=1.0, help="Stretch (2) or shorten (0.5) the story.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; a free one if not given.")
 @settings_flags(("metrics.disable", "metrics.age", "log.level", "log.format"))
-def command(once: bool, scale: float, port: int, **parameters: Any) -> None:
+def command(once: bool, form: str, scale: float, port: int, **parameters: Any) -> None:
     """Print one exposition, or the address and the story until Ctrl-C. Raises ExporterError when it does not come up."""
     # The kubernetes client would ask a proxy of the environment even for 127.0.0.1.
     os.environ.update(NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
@@ -47,7 +50,7 @@ def command(once: bool, scale: float, port: int, **parameters: Any) -> None:
         settings = load({"log.level": "error", "web.listen-address": f"127.0.0.1:{port}", **flags}, environ={})
         logs.setup(settings.log)
         with _running(_pointed(settings, demo)) as app:
-            picture = _first_picture(app, len(demo.vault_urls))
+            picture = _first_picture(app, len(demo.vault_urls), openmetrics=form == "openmetrics")
             if once:
                 click.echo(picture, nl=False)
             else:
@@ -75,7 +78,7 @@ def _running(settings: Settings) -> Iterator[App]:
         app.stop(grace=2.0)
 
 
-def _first_picture(app: App, nodes: int) -> bytes:
+def _first_picture(app: App, nodes: int, *, openmetrics: bool) -> bytes:
     """The first exposition in which the cluster was listed and every Vault node probed, as far as these families are not
     disabled. Raises ExporterError when it does not come in time.
     """
@@ -85,7 +88,7 @@ def _first_picture(app: App, nodes: int) -> bytes:
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         if app.wait_synced(PATIENCE_SECONDS):
-            picture = app.render_once()
+            picture = app.render_once(openmetrics=openmetrics)
             if all(picture.count(start) >= count for start, count in least.items()):
                 return picture
         time.sleep(0.05)

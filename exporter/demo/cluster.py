@@ -1,7 +1,7 @@
 """`SimulatedCluster`: a Kubernetes API server in this process, with the objects a test or the demo puts into it.
 
     with SimulatedCluster() as cluster:
-        cluster.apply(objects.namespace("shop"))
+        cluster.apply(workloads.namespace("shop"))
         cluster.faults.inject(Status(429, retry_after=1), "secrets", verb="watch", times=2)
         ... a client talks to cluster.url ...
 

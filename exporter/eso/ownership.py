@@ -70,6 +70,7 @@ class Rule(NamedTuple):
 
 
 NO_RULE = Rule("", "")
+_GLOB_SIGNS = frozenset("*?[")
 
 
 def is_external_secret(owner: OwnerReference) -> bool:
@@ -98,12 +99,12 @@ class Creators:
         for index, row in enumerate(rows):
             label = row.label.partition("=")[0]
             for condition, where in (
-                ("" if "*" in row.type else row.type, self._by_type),
-                ("" if "*" in label else label, self._by_label),
+                ("" if _is_glob(row.type) else row.type, self._by_type),
+                ("" if _is_glob(label) else label, self._by_label),
                 (row.annotation, self._by_annotation),
                 (row.owner_kind.partition(".")[0], self._by_owner),
-                ("" if "*" in row.secret else row.secret, self._by_name),
-                ("" if "*" in row.manager else row.manager, self._by_manager),
+                ("" if _is_glob(row.secret) else row.secret, self._by_name),
+                ("" if _is_glob(row.manager) else row.manager, self._by_manager),
                 (row.secret, name_globs),
                 (label, label_globs),
             ):
@@ -165,7 +166,7 @@ def _fits(row: OwnershipRule, secret: Metadata) -> bool:
         return False
     if row.label:
         key, has_value, value = row.label.partition("=")
-        if "*" in key:
+        if _is_glob(key):
             if not any(fnmatchcase(label, key) for label in secret.labels):
                 return False
         elif key not in secret.labels or (has_value and not _glob(secret.labels[key], value)):
@@ -177,8 +178,12 @@ def _fits(row: OwnershipRule, secret: Metadata) -> bool:
     return not row.manager or any(_glob(manager, row.manager) for manager in secret.managers)
 
 
+def _is_glob(pattern: str) -> bool:
+    return not _GLOB_SIGNS.isdisjoint(pattern)
+
+
 def _glob(value: str, pattern: str) -> bool:
-    return value == pattern if "*" not in pattern else fnmatchcase(value, pattern)
+    return fnmatchcase(value, pattern) if _is_glob(pattern) else value == pattern
 
 
 @lru_cache(maxsize=4096)

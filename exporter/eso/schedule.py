@@ -19,6 +19,7 @@ BACKOFF_CAP = 420.0
 """Seconds: the longest wait of ESO's per-object back-off (since 0.14)."""
 
 _SEARCH_LIMIT = 400
+_EVERY = "@every "
 _MACROS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -88,41 +89,42 @@ def first_allowed(windows: SyncWindows | None, moment: float) -> float | None:
         return moment
     at = moment
     for _ in range(_SEARCH_LIMIT):
-        spans = [span for window in windows.windows if (span := _span_at_or_after(window, at)) is not None]
-        active = [span for span in spans if span[0] <= at <= span[1]]
+        ends = [end for window in windows.windows if (end := _open_until(window, at)) is not None]
         if windows.kind == "allow":
-            if active:
-                return at
-            return min((start for start, _ in spans), default=None)
-        if not active:
+            firings = (_firing(window.schedule, at, before=False) for window in windows.windows)
+            return at if ends else min((firing for firing in firings if firing is not None), default=None)
+        if not ends:
             return at
-        at = max(end for _, end in active) + 1.0
+        at = max(ends) + 1.0
     return None
 
 
-def _span_at_or_after(window: SyncWindow, at: float) -> tuple[float, float] | None:
-    """The window's opening that holds `at`, else its next one; None when its schedule cannot be read (ESO ignores it)."""
-    firing = _next_firing(window.schedule, at - window.duration - 1.0)
-    return None if firing is None else (firing, firing + window.duration)
+def _open_until(window: SyncWindow, at: float) -> float | None:
+    """When the window that is open at `at` closes; None when it is not open, or its schedule cannot be read (ESO ignores it).
+
+    `@every` counts from when it is asked: such a window is always open, or never.
+    """
+    if window.schedule.startswith(_EVERY):
+        every = parse_duration(window.schedule.removeprefix(_EVERY).strip())
+        return at + every if every and 1 <= every <= window.duration else None
+    last = _firing(window.schedule, at, before=True)
+    return last + window.duration if last is not None and at <= last + window.duration else None
 
 
-def _next_firing(schedule: str, after: float) -> float | None:
-    """The first firing strictly after `after`."""
-    if schedule.startswith("@every "):
-        every = parse_duration(schedule.removeprefix("@every ").strip())
-        return None if not every or every < 1 else after + every
+def _firing(schedule: str, at: float, *, before: bool) -> float | None:
+    """The last firing at or before `at`, or the first one after it."""
     expression = _MACROS.get(schedule, schedule)
     if len(expression.split()) != 5:
         return None
-    return _cron_next(expression, int(after // 60))
+    # CronSim's firings are strictly before or after its start, and on whole minutes.
+    return _cron(expression, int(at // 60) + before, before)
 
 
 @lru_cache(maxsize=4096)
-def _cron_next(expression: str, minute: int) -> float | None:
+def _cron(expression: str, minute: int, before: bool) -> float | None:
     start = datetime.fromtimestamp(minute * 60, UTC)
     try:
-        # CronSim's firings are strictly after its start, on whole minutes: so is what we look for.
-        found: datetime = next(CronSim(expression, start))
+        found: datetime = next(CronSim(expression, start, reverse=before))
     except (CronSimError, StopIteration):
         return None
-    return found.timestamp() if found - start < timedelta(days=366 * 5) else None
+    return found.timestamp() if abs(found - start) < timedelta(days=366 * 5) else None

@@ -161,4 +161,4 @@ def _edited(record: Secret, rule: Rule, targeting: Sequence[ExternalSecret], fin
         promised = {key for other in targeting for key in other.promised}
         keys = tuple(key for key in keys if key in promised)
     if keys:
-        findings.observe("hand_edited", 0.0, evidence=(edit.manager, *keys))
+        findings.add("hand_edited", edit.at or None, evidence=(edit.manager, *keys))

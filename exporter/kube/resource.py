@@ -43,8 +43,8 @@ class Resource(msgspec.Struct, frozen=True):
     `item` is the wire type of one object (in "table" and "metadata": of the PartialObjectMetadata), with only the needed
     fields. `convert` makes the record of it, or None for an object of no interest; what it raises counts as a decode error.
     An `optional` resource may be absent (its CRD is not installed): that is normal, and it is looked for every 30 s.
-    The selectors are applied by the API server. `only_in` names the one namespace in which it is watched, whatever
-    namespaces are watched otherwise ("": like all others).
+    The selectors are applied by the API server. `only_in` names the namespaces in which it is watched, whatever
+    namespaces are watched otherwise (none: like all others).
     """
 
     name: str
@@ -57,7 +57,7 @@ class Resource(msgspec.Struct, frozen=True):
     optional: bool = False
     field_selector: str = ""
     label_selector: str = ""
-    only_in: str = ""
+    only_in: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.form == "json" and not self.group and self.name == "secrets":

@@ -111,14 +111,23 @@ def resources(settings: Settings) -> tuple[Resource, ...]:
                 item=wire_deployment.DeploymentWire,
                 convert=wire_deployment.converter(settings.operator),
                 label_selector=wire_deployment.label_selector(settings.operator),
-                only_in=settings.operator.namespace,
+                only_in=(settings.operator.namespace,) if settings.operator.namespace else (),
             )
         )
-    if settings.secrets.mode != "off":
-        item = wire_secret.wire_type(creators, owner_keys)
-        secrets = core(SECRETS, "table", item, wire_secret.converter(creators, owner_keys))
-        # A namespace whose Secrets are switched off is never read, not even as metadata.
-        off = sorted(namespace for namespace, mode in settings.secrets.namespaces.items() if mode == "off")
-        selector = ",".join(f"metadata.namespace!={namespace}" for namespace in off)
-        watched.append(msgspec.structs.replace(secrets, field_selector=selector))
+    item = wire_secret.wire_type(creators, owner_keys)
+    secrets = core(SECRETS, "table", item, wire_secret.converter(creators, owner_keys))
+    watched += _in_their_mode(secrets, settings)
     return tuple(watched)
+
+
+def _in_their_mode(secrets: Resource, settings: Settings) -> list[Resource]:
+    """Secrets where their mode is not off: those of other namespaces are never read, not even as metadata."""
+    modes = settings.secrets.namespaces
+    if settings.secrets.mode != "off":
+        off = sorted(namespace for namespace, mode in modes.items() if mode == "off")
+        return [
+            msgspec.structs.replace(secrets, field_selector=",".join(f"metadata.namespace!={name}" for name in off))
+        ]
+    named = settings.kubernetes.namespaces
+    on = sorted(name for name, mode in modes.items() if mode != "off" and (not named or name in named))
+    return [msgspec.structs.replace(secrets, only_in=tuple(on))] if on else []

@@ -72,7 +72,8 @@ class Watcher:
                 if resource.name == "namespaces" and narrowed:
                     self._start_namespaces(resource)
                 elif resource.only_in:
-                    self._start(resource, resource.only_in)
+                    for namespace in resource.only_in:
+                        self._start(resource, namespace)
                 elif not (resource.namespaced and narrowed):
                     self._start(resource, CLUSTER)
             for namespace in self._settings.namespaces:
@@ -110,7 +111,7 @@ class Watcher:
             came, went = wanted - self._scopes, self._scopes - wanted
             for namespace in sorted(came):
                 self._start_scope(namespace)
-            elsewhere = {(resource.name, resource.only_in) for resource in self._resources if resource.only_in}
+            elsewhere = {(resource.name, namespace) for resource in self._resources for namespace in resource.only_in}
             for key in [key for key in self._reflectors if key[1] in went and key not in elsewhere]:
                 reflector = self._reflectors.pop(key)
                 reflector.stop(forget=True)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.metrics.catalogue import FAMILIES
@@ -38,6 +39,15 @@ def test_once_prints_one_exposition_and_nothing_else(once) -> None:
     assert {sample.labels["vault"] for sample in families["eso_vault_sealed"]} == {"main"}
     assert [sample.value for sample in families["eso_vault_available"]] == [1.0]
     assert sorted(sample.value for sample in families["eso_vault_sealed"]) == [0.0, 0.0, 1.0]
+
+
+def test_once_as_openmetrics_is_read_by_the_reference_parser() -> None:
+    done = demo("--once", "--format=openmetrics")
+    assert (done.returncode, done.stderr) == (0, "")
+    families = {family.name: family for family in openmetrics.text_string_to_metric_families(done.stdout)}
+    assert {"eso_externalsecret_ready", "eso_vault_sealed", "eso_manual_secrets"} <= families.keys()
+    assert families["eso_exporter_lists"].type == "counter"
+    assert families["eso_externalsecret_last_sync_age_seconds"].unit in ("", "seconds")
 
 
 def test_once_shows_families_of_the_catalogue_only(once) -> None:

@@ -136,11 +136,11 @@ class TestSelectors:
 
 
 def test_they_are_watched_in_their_own_namespace_when_it_is_known() -> None:
-    def watched(settings: Settings) -> list[str]:
+    def watched(settings: Settings) -> list[tuple[str, ...]]:
         return [each.only_in for each in resources(settings) if each.name == DEPLOYMENTS]
 
     narrowed = KubernetesSettings(namespaces=("shop",))
-    assert watched(Settings()) == [""]
-    assert watched(Settings(operator=OperatorSettings(namespace="eso"))) == ["eso"]
-    assert watched(Settings(kubernetes=narrowed, operator=OperatorSettings(namespace="eso"))) == ["eso"]
+    assert watched(Settings()) == [()]
+    assert watched(Settings(operator=OperatorSettings(namespace="eso"))) == [("eso",)]
+    assert watched(Settings(kubernetes=narrowed, operator=OperatorSettings(namespace="eso"))) == [("eso",)]
     assert watched(Settings(kubernetes=narrowed)) == []

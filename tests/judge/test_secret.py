@@ -249,6 +249,9 @@ class TestHandEdited:
         world.add("externalsecrets", external_secret())
         world.add("secrets", owned(entries=(("kubectl-patch", NOW - 10, ("password",)),), keys=()))
         assert world.problems("secret") == {"hand_edited"}
+        [problem] = world.groups.problems["secret", "shop", "db"]
+        assert (problem.since, problem.basis) == (NOW - 10, "object")
+        assert problem.evidence == ("kubectl-patch", "password")
         world.add("secrets", owned())
         assert world.problems("secret") == set()
 
