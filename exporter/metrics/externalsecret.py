@@ -48,7 +48,7 @@ class Facts:
         return ExternalSecretFacts(
             ident=b'{namespace="%b",name="%b"' % (escape(record.namespace), escape(record.name)),
             store=self._store(record.store, judgement.vault),
-            stores=tuple(self._store(ref, vault) for ref, vault in zip(record.stores, judgement.vaults, strict=True)),
+            stores=self._stores(record.stores, judgement.vaults),
             record=record,
             owner=judgement.owner,
             next_in=self._after(record.refreshed, judgement.next_sync),

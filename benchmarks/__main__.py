@@ -1,0 +1,79 @@
+"""`python -m benchmarks`: see docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.cluster_objects import Sizes
+from benchmarks.figures import Report
+from benchmarks.large import LargeSizes, measure_large
+from benchmarks.real import measure_real
+from tests.lab.build import BuildError, ensure, ensure_crds
+from tests.lab.servers import ROOT
+
+_BINARIES = ("etcd", "kube-apiserver", "kube-state-metrics")
+_PACKAGES = ("msgspec", "isal", "urllib3", "prometheus_client", "kubernetes")
+
+SIZES = Sizes(externalsecrets=10_000, targets=8_000, manual=2_000)
+QUICK_SIZES = Sizes(externalsecrets=1_000, targets=800, manual=200)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure, and hold against the bars.")
+    parser.add_argument("parts", nargs="*", choices=["real", "large", []], help="only these (default: both)")
+    parser.add_argument("--quick", action="store_true", help="smaller: shows that it works, not what it costs")
+    parser.add_argument("--rounds", type=int, help="interleaved rounds of scrapes (default 7, quick 3)")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 when a bar is missed")
+    chosen = parser.parse_args(arguments)
+    rounds = chosen.rounds or (3 if chosen.quick else 7)
+    parts = chosen.parts or ["real", "large"]
+    folder = ROOT / ".lab" / f"benchmarks-{time.strftime('%Y%m%d-%H%M%S')}"
+    report = Report()
+    try:
+        for name in _BINARIES:
+            ensure(name)
+        ensure_crds()
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    begun = time.monotonic()
+    report.say(_machine())
+    try:
+        if "real" in parts:
+            measure_real(report, folder, QUICK_SIZES if chosen.quick else SIZES, rounds, full=not chosen.quick)
+        if "large" in parts:
+            measure_large(report, folder, LargeSizes.quick() if chosen.quick else LargeSizes(), rounds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    kept = report.end()
+    report.say(f"{time.monotonic() - begun:.0f} s in all.")
+    return 1 if chosen.strict and not kept else 0
+
+
+def _machine() -> str:
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        platform.machine(),
+    )
+    cores = len([line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("processor")])
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    return (
+        f"{cores} × {model}, Linux {platform.release()}; Python {platform.python_version()}, {packages}; "
+        "Kubernetes 1.37.2, kube-state-metrics 2.18.0 (built with the Go of the lab)."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

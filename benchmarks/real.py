@@ -1,0 +1,160 @@
+"""On the lab's real API server: everyone over the same objects, in the same run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from benchmarks import usage
+from benchmarks.cluster_objects import Sizes
+from benchmarks.contestants import AGE_OFF, Contestant, KubeStateMetrics, Ours, Plain
+from benchmarks.figures import Report, mb, ms, shown
+from benchmarks.filling import Filler, Writer
+from benchmarks.freshness import measure_freshness
+from benchmarks.hostile import measure_hostile
+from benchmarks.rounds import Series, ratio, scrape_in_turn
+from benchmarks.tricks import RENDERED_WHEN_SCRAPED, TRICKS
+from tests.lab.exporter_process import ACCOUNT, NAMESPACE, install_rbac
+from tests.lab.servers import BareCluster, install_crds
+
+OURS, OURS_AGE, KSM, PLAIN = "ours, age off", "ours, age on", "kube-state-metrics", "plain Python"
+SMALL_VALUE, LARGE_VALUE = 3_000, 27_000
+
+
+class Arena:
+    """A real API server, and the kubeconfigs by which contestants reach it: ours as the shipped ServiceAccount."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.servers = BareCluster(folder)
+
+    def __enter__(self) -> Arena:
+        self.servers.start()
+        install_crds(self.servers.cluster)
+        install_rbac(self.servers.cluster)
+        self.ours = self.servers.cluster.service_account_kubeconfig(self.folder / "ours", NAMESPACE, ACCOUNT)
+        self.admin = self.servers.cluster.kubeconfig
+        self.writer = Writer(self.servers.apiserver)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.servers.stop()
+
+    def contestant(self, name: str) -> Contestant:
+        """A process, not yet started; a name of TRICKS is ours with that trick off."""
+        if name == KSM:
+            return KubeStateMetrics(name, self.folder, self.admin)
+        if name == PLAIN:
+            return Plain(name, self.folder, self.admin)
+        arguments = [] if name == OURS_AGE else [AGE_OFF]
+        return Ours(name, self.folder, self.ours, *arguments, trick=name if name in TRICKS else "")
+
+
+@contextlib.contextmanager
+def running(arena: Arena, sizes: Sizes, *names: str) -> Iterator[dict[str, Contestant]]:
+    """Starts contestants one after the other, each complete before the next, and ends them."""
+    started: dict[str, Contestant] = {}
+    try:
+        for name in names:
+            started[name] = arena.contestant(name)
+            started[name].spawn()
+            started[name].wait_complete(sizes)
+        yield started
+    finally:
+        for one in started.values():
+            one.stop()
+
+
+def measure_real(report: Report, folder: Path, sizes: Sizes, rounds: int, *, full: bool) -> None:
+    """Everything of issue 4 that is measured on the real API server."""
+    with Arena(folder) as arena:
+        filler = Filler(arena.writer, sizes)
+        with running(arena, Sizes(0, 0, 0), OURS, PLAIN) as empty:
+            idle = {name: one.sync_cpu for name, one in empty.items()}
+        filler.externalsecrets()
+        filler.secrets(SMALL_VALUE)
+        report.section(
+            f"Real API server: {sizes.externalsecrets:,} ExternalSecrets, {sizes.secrets:,} Secrets "
+            f"({sizes.targets:,} targets, {sizes.manual:,} manual), values of {SMALL_VALUE // 1000} KB"
+        )
+        with running(arena, sizes, OURS, OURS_AGE, KSM, PLAIN) as all_:
+            _scrapes(report, all_, rounds, full=full)
+            _initial_sync(report, all_, idle, sizes)
+            peaks = {name: usage.peak_resident(one.pid) for name, one in all_.items()}
+            all_[KSM].stop()
+            all_[PLAIN].stop()
+            all_[OURS_AGE].stop()
+            measure_freshness(report, all_[OURS].port, arena.writer, sizes, full=full)
+            measure_hostile(report, all_[OURS], rounds, full=full)
+        with running(arena, sizes, OURS, *(name for name in TRICKS if name != "none")) as variants:
+            _tricks(report, variants, rounds)
+        filler.secrets(LARGE_VALUE, again=True)
+        with running(arena, sizes, OURS, KSM) as both:
+            _scrape_a_while(both)
+            larger = {name: usage.peak_resident(one.pid) for name, one in both.items()}
+        _memory(report, peaks, larger, full=full)
+
+
+def _scrapes(report: Report, all_: Mapping[str, Contestant], rounds: int, *, full: bool) -> None:
+    targets = {name: (one.pid, one.port) for name, one in all_.items()}
+    apart = {OURS_AGE}
+    gzip = scrape_in_turn(targets, rounds, gzip=True, apart=apart)
+    others = {name: target for name, target in targets.items() if name != PLAIN}
+    plain = scrape_in_turn(others, rounds, gzip=False, apart=apart)
+    rows = []
+    for name, series in gzip.items():
+        row = [name, ms(series.cpu), ms(series.p50), ms(series.best), mb(series.body)]
+        other = plain.get(name)
+        row += [ms(other.cpu), ms(other.p50), ms(other.best), mb(other.body)] if other else ["", "", "", ""]
+        rows.append(row)
+    report.table(("ms per scrape", "gzip CPU", "p50", "min", "MB", "plain CPU", "p50", "min", "MB"), rows)
+    ksm, ours, age = gzip[KSM], gzip[OURS], gzip[OURS_AGE]
+    report.below("CPU per gzip scrape, age off : KSM", ratio(ours.cpus, ksm.cpus), 0.1, full_size=full)
+    report.below("CPU per gzip scrape, age on : KSM", ratio(age.cpus, ksm.cpus), 0.1, full_size=full)
+    report.below("p50 of a gzip scrape, age off : KSM", _p50(ours, ksm), 0.1, full_size=full)
+    report.below("p50 of a gzip scrape, age on : KSM", _p50(age, ksm), 1 / 6, full_size=full)
+    for name in (OURS, OURS_AGE):
+        share = _p50(plain[name], plain[KSM])
+        report.below(f"p50 of a plain scrape, {name.partition(', ')[2]} : KSM", share, 0.25, full_size=full)
+    for name in (OURS, OURS_AGE):
+        share = plain[name].body / plain[KSM].body
+        report.below(f"body, plain, {name.partition(', ')[2]} : KSM", share, 0.5, full_size=full)
+
+
+def _p50(ours: Series, theirs: Series) -> float:
+    return ratio(ours.round_p50s, theirs.round_p50s)
+
+
+def _initial_sync(report: Report, all_: Mapping[str, Contestant], idle: Mapping[str, float], sizes: Sizes) -> None:
+    rows = []
+    for name in (OURS, PLAIN):
+        spent = all_[name].sync_cpu - idle[name]
+        rows.append((name, shown(idle[name]), shown(spent), shown(spent / sizes.objects * 1e6)))
+    report.table(("CPU until the first whole scrape", "s, of an empty cluster", "s more", "µs per object"), rows)
+
+
+def _scrape_a_while(both: Mapping[str, Contestant]) -> None:
+    """So that the peak holds what scraping takes."""
+    targets = {name: (one.pid, one.port) for name, one in both.items()}
+    for gzip in (True, False):
+        scrape_in_turn(targets, 2, gzip=gzip)
+
+
+def _memory(report: Report, peaks: Mapping[str, float], larger: Mapping[str, float], *, full: bool) -> None:
+    rows = [(name, shown(peak), shown(larger[name]) if name in larger else "") for name, peak in peaks.items()]
+    report.table(("peak RSS, MB", f"values {SMALL_VALUE // 1000} KB", f"values {LARGE_VALUE // 1000} KB"), rows)
+    report.below("peak RSS : KSM", peaks[OURS_AGE] / peaks[KSM], 0.5, full_size=full)
+    report.below("peak RSS", peaks[OURS_AGE], 150, unit=" MB", full_size=full)
+    report.below("peak RSS, values nine times as large", larger[OURS] / peaks[OURS], 1.05, full_size=full)
+
+
+def _tricks(report: Report, variants: Mapping[str, Contestant], rounds: int) -> None:
+    targets = {name: (one.pid, one.port) for name, one in variants.items()}
+    gzip = scrape_in_turn(targets, rounds, gzip=True, apart=RENDERED_WHEN_SCRAPED)
+    rows = []
+    for name, series in gzip.items():
+        peak = usage.peak_resident(variants[name].pid)
+        slower = 1 / _p50(gzip[OURS], series)
+        rows.append((name, ms(series.cpu), ms(series.p50), f"{slower:.3g} ×", mb(series.body), shown(peak)))
+    report.table(("one trick off", "CPU, ms", "p50, ms", "of ours", "MB", "peak RSS, MB"), rows)
