@@ -1,13 +1,16 @@
 """Reading of a Ready condition: status, a reason from a closed list, and what the message means.
 
-The message is turned into a class here, while an object is decoded, and is never kept. ESO's texts changed case with
-0.11, so they are compared in lower case; reasons are stable since 0.3.
+The message is turned into a class here, while an object is decoded, and is never kept: it is searched where it stands,
+and no object is made of it. ESO's texts changed case with 0.11, so case does not matter; reasons are stable since 0.3.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 REASONS: frozenset[str] = frozenset(
     {
@@ -33,7 +36,8 @@ REASONS: frozenset[str] = frozenset(
 )
 STATUSES: frozenset[str] = frozenset({"True", "False", "Unknown"})
 
-# What the message of a Ready condition says beyond its reason: class by a text that only this message contains.
+# What the message of a Ready condition says beyond its reason: class by a text that only this message contains. None holds
+# a sign that is written otherwise in JSON.
 # The five that ESO never retries, then the silent states of Ready=True (external-secrets v2.9.0, reference §2.3–2.4).
 _DETAILS: tuple[tuple[str, str], ...] = (
     ("target is owned by another externalsecret", "owned_by_other"),
@@ -44,6 +48,13 @@ _DETAILS: tuple[tuple[str, str], ...] = (
     ("invalid generic target", "invalid_target"),
     ("secret retained due to deletionpolicy", "retained"),
 )
+
+
+_PATTERN = re.compile(b"|".join(b"(" + re.escape(text.encode()) + b")" for text, _ in _DETAILS), re.IGNORECASE)
+_COMMON = b'"secret synced"'
+
+Buffer = bytes | bytearray | memoryview | msgspec.Raw
+"""Text as bytes: plain, or as the raw JSON of a string."""
 
 
 class Ready(NamedTuple):
@@ -65,7 +76,7 @@ class Condition(Protocol):
     @property
     def reason(self) -> str: ...
     @property
-    def message(self) -> str: ...
+    def message(self) -> Buffer: ...
     @property
     def lastTransitionTime(self) -> str | None: ...  # noqa: N802  (Kubernetes' own spelling)
 
@@ -73,13 +84,13 @@ class Condition(Protocol):
 NONE = Ready("", "", "", None)
 
 
-def detail_of(message: str) -> str:
+def detail_of(message: Buffer) -> str:
     """The class of a condition message, "" when it says nothing special."""
-    lowered = message.lower()
-    for text, detail in _DETAILS:
-        if text in lowered:
-            return detail
-    return ""
+    view = memoryview(message)
+    if view == _COMMON:
+        return ""
+    found = _PATTERN.search(view)
+    return _DETAILS[found.lastindex - 1][1] if found is not None and found.lastindex else ""
 
 
 def closed_reason(reason: str) -> str:

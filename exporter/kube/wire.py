@@ -39,12 +39,12 @@ class Meta(msgspec.Struct, gc=False):
 
 
 class ConditionWire(msgspec.Struct, gc=False):
-    """`status.conditions[]`: the message is classified while decoding and not kept."""
+    """`status.conditions[]`: the message is classified while decoding, where it stands in the page, and is never copied."""
 
     type: str = ""
     status: str = ""
     reason: str = ""
-    message: str = ""
+    message: msgspec.Raw = msgspec.Raw(b"")
     lastTransitionTime: str | None = None
 
 

@@ -89,4 +89,4 @@ def _stores(spec: _Spec, status: _Status, namespace: str) -> tuple[StoreRef, ...
 
 def _error(conditions: list[ConditionWire] | tuple[()]) -> str:
     """The class of the Ready message: ESO writes the error itself there, which is why no more than its class is kept."""
-    return next((error_class(one.message.encode(errors="replace")) for one in conditions if one.type == "Ready"), "")
+    return next((error_class(memoryview(one.message)) for one in conditions if one.type == "Ready"), "")

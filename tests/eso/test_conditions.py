@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 import pytest
@@ -15,7 +16,7 @@ class Condition(NamedTuple):
     type: str = "Ready"
     status: str = "True"
     reason: str = "SecretSynced"
-    message: str = "secret synced"
+    message: bytes = b'"secret synced"'
     lastTransitionTime: str | None = "2026-05-28T20:25:00Z"  # noqa: N815  (Kubernetes' own spelling)
 
 
@@ -59,5 +60,5 @@ def test_reasons_are_closed() -> None:
     ],
 )
 def test_what_a_message_says_beyond_its_reason(message: str, detail: str) -> None:
-    assert detail_of(message) == detail
-    assert detail_of(message.upper()) == detail
+    for form in (message, message.upper(), json.dumps(message)):
+        assert detail_of(form.encode()) == detail

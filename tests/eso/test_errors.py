@@ -68,7 +68,7 @@ def test_a_text_that_is_not_unicode_is_no_trouble() -> None:
 
 def test_every_class_can_come_about_and_is_in_the_catalogue() -> None:
     terminal = {
-        detail_of(message)
+        detail_of(message.encode())
         for message in (
             "target is owned by another ExternalSecret",
             "failed to take ownership of target secret",
