@@ -41,7 +41,7 @@ class ErrorClass(msgspec.Struct, frozen=True):
 
 _DESCRIBE_ES = "kubectl -n {namespace} describe externalsecret {name}"
 _DESCRIBE_STORE = "kubectl describe clustersecretstore {name} (or: kubectl -n {namespace} describe secretstore {name})"
-_DESCRIBE_SECRET = "kubectl -n {namespace} get secret {name} -o jsonpath='{{.metadata}}'"
+_DESCRIBE_SECRET = "kubectl -n {namespace} describe secret {name}"
 _SEAL_STATUS = "curl -s $VAULT_ADDR/v1/sys/seal-status"
 
 
