@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 
 import promql_parser as promql
 
-from tests.alerts.rulefile import Rule
+from tests.alerts.rulefile import Rule, nodes
 
 FLIPPED = {"==": "!=", "!=": "==", ">": "<=", "<=": ">", "<": ">=", ">=": "<"}
 EDGE = {">": ">=", ">=": ">", "<": "<=", "<=": "<"}
@@ -51,9 +52,12 @@ def mutants(rule: Rule) -> Iterator[Mutant]:
             yield Mutant(rule, what + again, rule.body | {"expr": changed})
     for key in ("for", "keep_firing_for"):
         if key in rule.body:
-            seconds = promql.parse_duration(rule.body[key]).total_seconds()
+            minutes = int(promql.parse_duration(rule.body[key]).total_seconds() // 60)
             for factor in (0, 0.5, 1.5):
-                yield Mutant(rule, f"{key} × {factor:g}", rule.body | {key: f"{int(seconds * factor)}s"})
+                # Tests evaluate once a minute.
+                changed_to = math.ceil(minutes * factor)
+                if changed_to != minutes:
+                    yield Mutant(rule, f"{key} × {factor:g}", rule.body | {key: f"{changed_to}m"})
     if rule.is_alert:
         body = copy.deepcopy(rule.body)
         body["labels"]["severity"] = "warning" if rule.severity != "warning" else "critical"
@@ -73,7 +77,7 @@ def text(node: Any) -> str:
         case promql.Call():
             return f"{node.func.name}({', '.join(text(argument) for argument in node.args)})"
         case promql.MatrixSelector():
-            return f"{text(node.vector_selector)}[{_duration(node.range)}]"
+            return _ranged(text(node.vector_selector), node.range)
         case promql.SubqueryExpr():
             return f"{text(node.expr)}[{_duration(node.range)}:{_duration(node.step)}]"
         case promql.VectorSelector():
@@ -107,7 +111,7 @@ def expression_changes(node: Any) -> Iterator[Change]:
                     yield what, f"{node.func.name}({', '.join([*arguments[:index], new, *arguments[index + 1 :]])})"
         case promql.MatrixSelector():
             for what, new in expression_changes(node.vector_selector):
-                yield what, f"{new}[{_duration(node.range)}]"
+                yield what, _ranged(new, node.range)
         case promql.SubqueryExpr():
             for what, new in expression_changes(node.expr):
                 yield what, f"{new}[{_duration(node.range)}:{_duration(node.step)}]"
@@ -129,7 +133,7 @@ def _here(node: Any) -> Iterator[Change]:
             for label in labels:
                 rest = [one for one in labels if one != label]
                 yield f"without {label} in {_short(node)}", _aggregation(node, name, rest, text(node.expr))
-            if "instance" not in labels:
+            if "instance" not in labels and not _recorded(node.expr):
                 yield (
                     f"instance kept in {_short(node)}",
                     _aggregation(node, name, [*labels, "instance"], text(node.expr)),
@@ -150,6 +154,15 @@ def _here(node: Any) -> Iterator[Change]:
                 yield f"{node.val:.10g} → {other:.10g}", f"{other:.10g}"
 
 
+def _recorded(node: Any) -> bool:
+    """Whether an expression reads only recorded series, which carry no instance."""
+    return all(
+        one.name is not None and one.name.startswith("eso:")
+        for one in nodes(node)
+        if isinstance(one, promql.VectorSelector)
+    )
+
+
 def _binary(node: Any) -> Iterator[Change]:
     operator, left, right = str(node.op), text(node.lhs), text(node.rhs)
     match operator:
@@ -159,7 +172,9 @@ def _binary(node: Any) -> Iterator[Change]:
             yield f"or: only {_short(node.lhs)}", left
             yield f"or: only {_short(node.rhs)}", right
     for table, what in ((FLIPPED, "flipped"), (EDGE, "edge"), (ARITHMETIC, "arithmetic")):
-        if operator in table:
+        # A join multiplies by 1: dividing is the same.
+        join = node.modifier and node.modifier.group_labels is not None
+        if operator in table and not (join and table is ARITHMETIC):
             yield (
                 f"{what}: {operator} → {table[operator]} {_short(node)}",
                 f"({left} {table[operator]}{_matching(node)} {right})",
@@ -187,7 +202,7 @@ def _call(node: Any) -> Iterator[Change]:
     inner = text(argument.vector_selector if isinstance(argument, promql.MatrixSelector) else argument.expr)
     step = f":{_duration(argument.step)}" if isinstance(argument, promql.SubqueryExpr) else ""
     short = argument.range / 5
-    yield f"window ÷ 5 {_short(node)}", f"{name}({inner}[{_duration(short)}{step}])"
+    yield f"window ÷ 5 {_short(node)}", f"{name}({_ranged(inner, short, step)})"
     if name.endswith("_over_time"):
         yield f"no window {_short(node)}", inner
 
@@ -215,6 +230,14 @@ def _matching(node: Any, without: str = "") -> str:
     on = ", ".join(one for one in modifier.matching.labels if one != without)
     left = ", ".join(one for one in modifier.group_labels or () if one != without)
     return f" on ({on}) group_left ({left})" if modifier.group_labels is not None else f" on ({on})"
+
+
+def _ranged(inner: str, length: datetime.timedelta, step: str = "") -> str:
+    """A range of a selector or subquery: an offset stands behind it."""
+    selector, offset, moved = inner.partition(" offset ")
+    if moved and not moved.isalnum():  # the offset is deeper inside
+        selector, offset, moved = inner, "", ""
+    return f"{selector}[{_duration(length)}{step}]{offset}{moved}"
 
 
 def _duration(length: datetime.timedelta) -> str:

@@ -11,16 +11,13 @@ last mutants of a rule first, and ends at the first that notices.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,22 +25,33 @@ from typing import Any
 
 import yaml
 
+from tests.alerts import scenarios
 from tests.alerts.mutants import Mutant, mutants
-from tests.alerts.rulefile import TESTS, Rule, load, reads, touched_alerts
+from tests.alerts.promtool import hangs_on, run, write
+from tests.alerts.rulefile import Rule, load, touched_alerts
 
 BAR = 0.95
+NEAR = 6
+"""Tests of so many alerts are asked about a mutant."""
+# What a mutant's name holds → what the name of the likeliest test holds.
+HINTS = (
+    ("without cluster", "(clusters)"),
+    ("not on cluster", "(clusters)"),
+    ("instance kept", "(clusters)"),
+    ("window", "(gap)"),
+    ("without ", "(twin"),
+    ("not on ", "(clusters)"),
+)
 SURVIVORS = Path(__file__).parent / "survivors.yaml"
-# One promtool a processor: its own threads would only fight for it.
-ENVIRONMENT = os.environ | {"GOMAXPROCS": "1", "GOGC": "400"}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One test of a test file: `alert` is whose file it stands in, `needs` the names of the rules it hangs on."""
+    """One test: `alert` is whose file it stands in, `needs` the names of the rules it hangs on."""
 
     alert: str
     name: str
-    interval: str
+    step: int
     body: dict[str, Any]
     needs: frozenset[str]
 
@@ -54,29 +62,12 @@ class Case:
 
 def cases(rules: Sequence[Rule]) -> list[Case]:
     """Every test of every file under alerts/tests."""
-    return [case for file in sorted(TESTS.glob("*.yaml")) for case in _cases_of(file, list(rules))]
-
-
-def _cases_of(file: Path, rules: list[Rule]) -> Iterator[Case]:
-    content = yaml.safe_load(file.read_text())
-    alert = file.name.split(".")[0]
-    for test in content["tests"]:
-        named = set(re.findall(r'alertname="(\w+)"', json.dumps(test).replace('\\"', '"')))
-        named |= {one["alertname"] for one in test.get("alert_rule_test", ())}
-        yield Case(alert, test["name"], content["evaluation_interval"], test, _closure({alert, *named}, rules))
-
-
-def _closure(names: set[str], rules: list[Rule]) -> frozenset[str]:
-    """The rules of these names and all they read, directly or not."""
-    found, queue = set(names), list(names)
-    while queue:
-        name = queue.pop()
-        for rule in rules:
-            if rule.name == name:
-                new = reads(rule, rules) - found
-                found |= new
-                queue += new
-    return frozenset(found)
+    return [
+        Case(alert, world.name, world.step, body, hangs_on(body, alert, list(rules)))
+        for alert in scenarios.names()
+        for world in scenarios.load(alert).worlds
+        for body in (world.promtool(),)
+    ]
 
 
 @dataclass
@@ -94,7 +85,7 @@ class Workshop:
         place = self.folder / str(number)
         place.mkdir()
         try:
-            for case in self._order(mutant.rule):
+            for case in self._order(mutant):
                 if not self.passes(place, case, mutant):
                     with self.lock:
                         key = (mutant.rule.title, case.alert, case.name)
@@ -104,40 +95,34 @@ class Workshop:
         finally:
             shutil.rmtree(place)
 
-    def passes(self, place: Path, case: Case, mutant: Mutant | None) -> bool:
+    def passes(self, place: Path, case: Case, mutant: Mutant) -> bool:
         """Whether a test passes with the rules as they are, but for the mutant. Raises RuntimeError for a broken file."""
-        groups: dict[str, list[dict[str, Any]]] = {}
-        for rule in self.rules:
-            if rule.name in case.needs:
-                body = mutant.body if mutant and rule == mutant.rule else rule.body
-                if not case.reads_texts:
-                    body = {key: value for key, value in body.items() if key != "annotations"}
-                groups.setdefault(rule.group, []).append(body)
-        # JSON is YAML, and much faster to write.
-        (place / "rules.json").write_text(
-            json.dumps({"groups": [{"name": name, "rules": rules} for name, rules in groups.items()]})
-        )
-        (place / "test.json").write_text(
-            json.dumps({"rule_files": ["rules.json"], "evaluation_interval": case.interval, "tests": [case.body]})
-        )
-        done = subprocess.run(
-            ["promtool", "test", "rules", str(place / "test.json")],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=ENVIRONMENT,
-        )
-        if "could not parse expression" in done.stderr or "unmarshal" in done.stderr:
-            raise RuntimeError(f"not a rule file any more: {done.stderr[:400]}")
-        return done.returncode == 0
+        rules = [
+            Rule(rule.group, rule.index, mutant.body) if rule == mutant.rule else rule
+            for rule in self.rules
+            if rule.name in case.needs
+        ]
+        return not run("promtool", write(place, [case.body], case.step, rules, texts=case.reads_texts))
 
-    def _order(self, rule: Rule) -> list[Case]:
-        """The tests that could notice a change of a rule: those that did first, then those of the nearest alerts."""
-        near = touched_alerts(rule, self.rules)
+    def _order(self, mutant: Mutant) -> list[Case]:
+        """The tests that should notice a change of a rule, the likeliest first.
+
+        These are the tests of the alerts nearest to it. Those farther away might notice as well; that they are not asked
+        can only make the score lower.
+        """
+        near = touched_alerts(mutant.rule, self.rules)[:NEAR]
+        hint = next((kind for sign, kind in HINTS if sign in mutant.what), "")
         with self.lock:
-            noticed = {key[1:]: count for key, count in self.noticed.items() if key[0] == rule.title}
-        could = [case for case in self.every if rule.name in case.needs and case.alert in near]
-        return sorted(could, key=lambda case: (-noticed.get((case.alert, case.name), 0), near.index(case.alert)))
+            noticed = {key[1:]: count for key, count in self.noticed.items() if key[0] == mutant.rule.title}
+        could = [case for case in self.every if mutant.rule.name in case.needs and case.alert in near]
+        return sorted(
+            could,
+            key=lambda case: (
+                not (hint and hint in case.name),
+                -noticed.get((case.alert, case.name), 0),
+                near.index(case.alert),
+            ),
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
