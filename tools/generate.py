@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 GENERATED: dict[str, str] = {
     "alerts/prometheusrule.yaml": "alerts.generate:shipped_manifest",
+    "docs/alerts.md": "alerts.document:render",
     "docs/configuration.md": "exporter.config.document:render",
     "docs/metrics.md": "exporter.metrics.document:metrics",
     "docs/problems.md": "exporter.metrics.document:problems",
