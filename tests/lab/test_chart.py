@@ -10,6 +10,7 @@ import yaml
 
 from alerts.generate import rules
 from exporter.cli import main
+from tests.docs.blocks import Block, blocks
 from tests.lab.rendering import CHART, RefusedError, helm, holds, only, select, template
 from tests.lab.schemas import Schemas
 from tests.lab.servers import ROOT
@@ -71,6 +72,13 @@ def test_wrong_values_are_refused_with_a_sentence_that_helps(path: Path) -> None
     assert says in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "block", [block for block in blocks("docs/install-helm.md") if block.language == "yaml"], ids=str
+)
+def test_the_values_on_the_page_render(block: Block, schemas: Schemas) -> None:
+    assert schemas.complaints(template(yaml.safe_load(block.text))) == []
+
+
 def test_there_are_as_many_value_sets_as_promised() -> None:
     assert len(VALID) >= 25
     assert len(INVALID) >= 10
@@ -87,7 +95,7 @@ def test_a_cluster_without_the_prometheus_operator_gets_none_of_its_objects() ->
     "changed",
     [
         {},
-        {"EsoExporterDenied": "info", "EsoManualSecretsRemain": "none"},
+        {"EsoManualExceptionExpired": "info", "EsoManualSecretsRemain": "none"},
         {"EsoOperatorDown.critical": "info", "EsoExporterBlind": "info", "EsoExternalSecretsOverdue": "info"},
         {"EsoVaultTLSExpiring.critical": "none", "EsoVaultTLSExpiring.warning": "critical"},
     ],

@@ -382,7 +382,7 @@ def test_where_prometheus_overrides_honor_labels_ours_survive(
 
 
 def test_the_alerts_of_the_chart_are_good_rules(tmp_path: Path) -> None:
-    alerts = {"EsoExporterDenied": {"severity": "info", "for": "1h"}, "EsoVaultNotWatched": {"enabled": False}}
+    alerts = {"EsoManualExceptionExpired": {"severity": "info", "for": "1h"}, "EsoVaultNotWatched": {"enabled": False}}
     rule = only(template({"prometheusRule": {"alerts": alerts, "ruleLabels": {"team": "sre"}}}), "PrometheusRule")
     file = tmp_path / "rules.yaml"
     file.write_text(yaml.safe_dump(rule["spec"]))
