@@ -142,6 +142,10 @@ class Prometheus(Process):
         """Pending and firing alerts, as the API gives them."""
         return list(self._ask("alerts", {})["alerts"])
 
+    def rule_groups(self) -> list[dict[str, Any]]:
+        """The groups of rules, with `lastEvaluation` (a text) and `evaluationTime` (seconds)."""
+        return list(self._ask("rules", {})["groups"])
+
     def _ask(self, path: str, parameters: Mapping[str, str]) -> Any:
         answer = self._session.get(f"{self.address}/api/v1/{path}", params=dict(parameters), timeout=TIMEOUT).json()
         assert answer["status"] == "success", f"Prometheus refused {dict(parameters)}: {answer.get('error')}"
