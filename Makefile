@@ -22,7 +22,7 @@ test: $(call STAMP,dev) ## Run the tests that need nothing but Python (ARGS: for
 	@$(PY) -m pytest -m "not lab" -n 2 --dist loadfile $(ARGS)
 
 test-lab: lab ## Run the tests on real servers (ARGS: for pytest)
-	@$(PY) -m pytest tests/lab -m lab $(ARGS)
+	@$(PY) -m pytest tests/lab -m lab -n 3 --dist loadfile $(ARGS)
 
 soak: lab ## Ten minutes of a healthy cluster on real servers, of which no alert may be heard (SOAK=minutes)
 	@ESO_SOAK_MINUTES=$(SOAK) $(PY) -m pytest tests/lab/test_alerts_end_to_end.py -k healthy $(ARGS)

@@ -61,6 +61,19 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist hands over what it measured."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["measured"] = MEASURED.lines
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker measured joins the rest."""
+    MEASURED.lines += getattr(node, "workeroutput", {}).get("measured", [])
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Shows what was measured, beside what the contract promises."""
     if MEASURED.lines:
