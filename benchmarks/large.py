@@ -207,9 +207,9 @@ def _changed(report: Report, double: Double, ours: Contestant, sizes: LargeSizes
 
 def _one(pid: int, scraper: Scraper) -> float:
     """CPU seconds of one scrape, which sends everything that is new."""
-    before = usage.cpu_of_threads(pid)
+    before = usage.cpu_seconds(pid)
     scraper()
-    return usage.cpu_of_threads(pid) - before
+    return usage.cpu_seconds(pid) - before
 
 
 def _wait_events(port: int, count: float) -> None:

@@ -14,7 +14,7 @@ from benchmarks.filling import Filler, Writer
 from benchmarks.freshness import measure_freshness
 from benchmarks.hostile import measure_hostile
 from benchmarks.rounds import Series, ratio, scrape_in_turn
-from benchmarks.tricks import RENDERED_WHEN_SCRAPED, TRICKS
+from benchmarks.tricks import TRICKS
 from tests.lab.exporter_process import ACCOUNT, NAMESPACE, install_rbac
 from tests.lab.servers import BareCluster, install_crds
 
@@ -98,10 +98,8 @@ def measure_real(report: Report, folder: Path, sizes: Sizes, rounds: int, *, ful
 
 def _scrapes(report: Report, all_: Mapping[str, Contestant], rounds: int, *, full: bool) -> None:
     targets = {name: (one.pid, one.port) for name, one in all_.items()}
-    apart = {OURS_AGE}
-    gzip = scrape_in_turn(targets, rounds, gzip=True, apart=apart)
-    others = {name: target for name, target in targets.items() if name != PLAIN}
-    plain = scrape_in_turn(others, rounds, gzip=False, apart=apart)
+    gzip = scrape_in_turn(targets, rounds, gzip=True)
+    plain = scrape_in_turn({name: target for name, target in targets.items() if name != PLAIN}, rounds, gzip=False)
     rows = []
     for name, series in gzip.items():
         row = [name, ms(series.cpu), ms(series.p50), ms(series.best), mb(series.body)]
@@ -151,7 +149,7 @@ def _memory(report: Report, peaks: Mapping[str, float], larger: Mapping[str, flo
 
 def _tricks(report: Report, variants: Mapping[str, Contestant], rounds: int) -> None:
     targets = {name: (one.pid, one.port) for name, one in variants.items()}
-    gzip = scrape_in_turn(targets, rounds, gzip=True, apart=RENDERED_WHEN_SCRAPED)
+    gzip = scrape_in_turn(targets, rounds, gzip=True)
     rows = []
     for name, series in gzip.items():
         peak = usage.peak_resident(variants[name].pid)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks import usage
-from benchmarks.scraper import Scrape, Scraper
+from benchmarks.scraper import Scraper
 
-_BLOCK_SECONDS = 0.5
-"""A block of one contestant's scrapes in a round takes about so long."""
-
-_MOST = 60
-
-_APART = 4
-"""Scrapes in a block of those that are scraped once a second."""
+_BLOCK = 4
+"""Scrapes of one contestant in a round."""
 
 
 @dataclass
@@ -53,31 +48,16 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
-def scrape_in_turn(
-    targets: Mapping[str, tuple[int, int]],
-    rounds: int,
-    *,
-    gzip: bool,
-    apart: Collection[str] = (),
-    before_each: Callable[[], None] = lambda: None,
-) -> dict[str, Series]:
-    """Scrapes each target (name → pid, port) in blocks, `rounds` times over.
-
-    Those in `apart` are scraped at most once in each second of the clock: what they render when scraped is good for a
-    second, so that scrapes close together would measure it once and share it.
-    """
+def scrape_in_turn(targets: Mapping[str, tuple[int, int]], rounds: int, *, gzip: bool) -> dict[str, Series]:
+    """Scrapes each target (name → pid, port) in blocks, `rounds` times over."""
     scrapers = {name: Scraper(port, gzip=gzip) for name, (_, port) in targets.items()}
     series = {name: Series() for name in targets}
-    counts = {}
     for name, scraper in scrapers.items():
-        first = _warm(scraper)
-        series[name].body = len(first.body)
-        counts[name] = _APART if name in apart else max(1, min(_MOST, int(_BLOCK_SECONDS / first.seconds)))
+        scraper()
+        series[name].body = len(scraper().body)
     for _ in range(rounds):
-        before_each()
         for name, (pid, _) in targets.items():
-            measure = block_apart if name in apart else block
-            wall, cpu = measure(pid, scrapers[name], counts[name])
+            wall, cpu = block(pid, scrapers[name])
             series[name].walls.append(wall)
             series[name].cpus.append(cpu)
     for scraper in scrapers.values():
@@ -85,27 +65,17 @@ def scrape_in_turn(
     return series
 
 
-def block(pid: int, scraper: Scraper, count: int) -> tuple[list[float], float]:
-    """`count` scrapes: seconds of each, and the process's CPU seconds per scrape (what it does besides included)."""
-    if count > 3:
-        scraper()  # the first finds caches that others have used
-    before = usage.cpu_of_threads(pid)
-    wall = [scraper().seconds for _ in range(count)]
-    return wall, (usage.cpu_of_threads(pid) - before) / count
+def block(pid: int, scraper: Scraper) -> tuple[list[float], float]:
+    """A block of scrapes: seconds of each, and the process's CPU seconds per scrape.
 
-
-def block_apart(pid: int, scraper: Scraper, count: int) -> tuple[list[float], float]:
-    """The same, each scrape in a second of its own; CPU is counted during the scrapes alone."""
+    Each begins in a second of its own, as Prometheus's do: caches are cold, and what is rendered when scraped (ages, good for
+    a second) is rendered for each. CPU is counted during the scrapes alone.
+    """
     wall: list[float] = []
     spent = 0.0
-    for _ in range(count):
+    for _ in range(_BLOCK):
         time.sleep(1.01 - time.time() % 1.0)
-        before = usage.cpu_of_threads(pid)
+        before = usage.cpu_seconds(pid)
         wall.append(scraper().seconds)
-        spent += usage.cpu_of_threads(pid) - before
-    return wall, spent / count
-
-
-def _warm(scraper: Scraper) -> Scrape:
-    scraper()
-    return scraper()
+        spent += usage.cpu_seconds(pid) - before
+    return wall, spent / _BLOCK

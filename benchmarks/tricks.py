@@ -100,9 +100,6 @@ TRICKS: dict[str, Callable[[], None]] = {
     "stock": _stock,
 }
 
-RENDERED_WHEN_SCRAPED = frozenset({"rendered-at-scrape", "stock"})
-"""These must be scraped at most once a second (see rounds.py)."""
-
 
 def _name_threads() -> None:
     """Python tells the kernel the names of its threads from 3.14 on only."""
