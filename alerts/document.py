@@ -118,4 +118,5 @@ def _meaning(name: str) -> str:
     match = re.search(r"^## Meaning\n+(.+?)(?:\n\n|\n## )", page, re.DOTALL | re.MULTILINE)
     if not match:
         raise ValueError(f"docs/runbooks/{name}.md: no chapter Meaning")
-    return " ".join(match[1].split()).replace("|", "\\|")
+    text = re.sub(r"\]\((?=Eso\w+\.md|README\.md)", "](runbooks/", match[1])
+    return " ".join(text.split()).replace("|", "\\|")

@@ -135,7 +135,11 @@ OPTIONS: tuple[Option, ...] = (
         ("web", "max_connections"),
         "Connections open at once; at the limit the one that has been still for longest goes.",
     ),
-    Option("web.max-scrapes", ("web", "max_scrapes"), "Scrapes answered at once; more get 503."),
+    Option(
+        "web.max-scrapes",
+        ("web", "max_scrapes"),
+        "Scrapes answered at once, with gzip and without it each; more get 503.",
+    ),
     Option("web.header-timeout", ("web", "header_timeout"), "Limit for reading the head of a request."),
     Option("web.idle-timeout", ("web", "idle_timeout"), "How long an idle connection is kept."),
     # Metrics

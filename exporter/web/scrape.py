@@ -29,31 +29,30 @@ class Bodies(Protocol):
 
 
 class Scrapes:
-    """Answers scrapes of an exposition, at most `limit` at once.
+    """Answers scrapes of an exposition, at most `limit` with gzip and `limit` without at once.
 
     A client that stalls gives its place back and keeps only its connection: it costs nothing any more, since all bodies
-    of a generation share their bytes.
+    of a generation share their bytes. The two kinds stand in lines of their own: an answer without gzip has to be opened
+    block by block, and a crowd that asks for that must not send away Prometheus, which asks for gzip.
     """
 
     def __init__(self, exposition: Bodies, limit: int, counters: WebCounters, clock: Callable[[], float]) -> None:
         self._exposition = exposition
-        self._places = threading.BoundedSemaphore(limit)
-        self._line = threading.BoundedSemaphore(WAITING * limit)
+        self._lines = {gzip: _Line(limit) for gzip in (True, False)}
         self._counters = counters
         self._clock = clock
 
     def __call__(self, request: Request) -> Answer:
         """The answer to GET /metrics."""
         start = time.perf_counter()
-        if not self._enter():
+        gzip = wants_gzip(request.headers.get("accept-encoding", ""))
+        place = self._lines[gzip].enter()
+        if place is None:
             self._counters.rejected("scrapes")
             return Answer.of(sentence(503, "too many scrapes at once", {"Retry-After": RETRY_AFTER}))
-        place = _Place(self._places)
         try:
             body = self._exposition.body(
-                openmetrics=wants_openmetrics(request.headers.get("accept", "")),
-                gzip=wants_gzip(request.headers.get("accept-encoding", "")),
-                now=self._clock(),
+                openmetrics=wants_openmetrics(request.headers.get("accept", "")), gzip=gzip, now=self._clock()
             )
         except BaseException:
             place.leave()
@@ -68,15 +67,25 @@ class Scrapes:
             headers["Content-Encoding"] = "gzip"
         return Answer(200, headers, body.length, body.parts, stalled=place.leave, finished=finished)
 
-    def _enter(self) -> bool:
-        if self._places.acquire(blocking=False):
-            return True
-        if not self._line.acquire(blocking=False):
-            return False
-        try:
-            return self._places.acquire(timeout=WAIT_SECONDS)
-        finally:
-            self._line.release()
+
+class _Line:
+    """Places for scrapes of one kind, and a short line before them."""
+
+    def __init__(self, limit: int) -> None:
+        self._places = threading.BoundedSemaphore(limit)
+        self._waiting = threading.BoundedSemaphore(WAITING * limit)
+
+    def enter(self) -> _Place | None:
+        """A place, None when the line is too long or does not move."""
+        if not self._places.acquire(blocking=False):
+            if not self._waiting.acquire(blocking=False):
+                return None
+            try:
+                if not self._places.acquire(timeout=WAIT_SECONDS):
+                    return None
+            finally:
+                self._waiting.release()
+        return _Place(self._places)
 
 
 class _Place:

@@ -193,6 +193,19 @@ def test_too_many_scrapes_at_once_are_sent_away_and_told_when_to_come_back(stuck
         assert running.get().status == 200
 
 
+def test_a_crowd_that_asks_for_no_gzip_does_not_send_prometheus_away(stuck, monkeypatch):
+    monkeypatch.setattr(scrape, "WAIT_SECONDS", 60.0)
+    with serving(stuck, max_scrapes=1, header_timeout=30.0) as running, closing_all() as held:
+        for _ in range(6):  # one place, four in line, and one that is sent away
+            held.append(running.raw())
+            held[-1].sendall(SCRAPE)
+        running.wait_until(lambda: running.rejected("scrapes") == 1)
+        held.append(running.raw())
+        held[-1].sendall(SCRAPE.replace(b"\r\n\r\n", b"\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"))
+        stuck.go.set()
+        assert rest(held[-1]).startswith(b"HTTP/1.1 200 OK")
+
+
 def test_a_crowd_of_scrapes_does_not_hold_all_connections(stuck, monkeypatch):
     monkeypatch.setattr(scrape, "WAIT_SECONDS", 60.0)
     with serving(stuck, max_scrapes=1, max_connections=8, header_timeout=60.0) as running, closing_all() as held:
