@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards import mappings
-from dashboards.colours import CRITICAL, INFO, OK, WARNING
+from dashboards.colours import CRITICAL, INFO, OK, UNKNOWN, WARNING
 from dashboards.model import Dashboard, Link, Panel, Query, Row
 from dashboards.panels import BarGauge, Column, Stat, Table, TimeSeries
 from dashboards.promql import C, or_row
@@ -167,7 +167,7 @@ def _stats() -> list[Panel]:
             description="BLIND: a watch has shown no life for five minutes. STILL LISTING: the first list is not complete. MAY NOT "
             "READ ALL: the API server refuses a resource. No data: no exporter is scraped, and nothing else here is known.",
             queries=[Query(expr=health(), legend="{{cluster}}", instant=True)],
-            width=5,
+            width=4,
             height=4,
             mappings=[mappings.EXPORTER_STATES],
             no_value="NOBODY IS LOOKING (no data)",
@@ -186,7 +186,7 @@ def _stats() -> list[Panel]:
             title="Running for",
             description="Since when the youngest one runs: what had only been observed counts anew from then.",
             queries=[Query(expr=f"time() - max {started}", legend="running", instant=True)],
-            width=4,
+            width=3,
             height=4,
             unit="dtdurations",
             no_value="No data",
@@ -195,9 +195,24 @@ def _stats() -> list[Panel]:
             title="Configuration",
             description="Whether the last load of the configuration file was good; a refused one leaves the old one in force.",
             queries=[Query(expr=reload, legend="{{instance}}", instant=True)],
-            width=4,
+            width=3,
             height=4,
             mappings=[mappings.values({"0": ("REFUSED", CRITICAL), "1": ("OK", OK)})],
+            no_value="No data",
+        ),
+        Stat(
+            title="Direct road",
+            description="Whether the exporter's own requests to every Alertmanager go well, where it is told to send alerts itself.",
+            queries=[
+                Query(
+                    expr=f"min by (cluster) (eso_exporter_notify_up{{{C}}}) or on (cluster) -1 + 0 * max by (cluster) ({ALL})",
+                    legend="{{cluster}}",
+                    instant=True,
+                )
+            ],
+            width=4,
+            height=4,
+            mappings=[mappings.values({"-1": ("NOT IN USE", UNKNOWN), "0": ("FAILS", CRITICAL), "1": ("OPEN", OK)})],
             no_value="No data",
         ),
         Stat(
@@ -205,7 +220,7 @@ def _stats() -> list[Panel]:
             description="Vault servers that stores name and nobody asks: servers of namespaced stores that are not on the allow-list, "
             "addresses that are refused, or more than the limit.",
             queries=[Query(expr=servers % "!=", legend="not probed", instant=True)],
-            width=4,
+            width=3,
             height=4,
             unit="short",
             thresholds=((None, OK), (1, WARNING)),

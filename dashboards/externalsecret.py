@@ -7,7 +7,7 @@ from dashboards.colours import CRITICAL, OK
 from dashboards.model import Dashboard, Link, Panel, Query, Row
 from dashboards.panels import Column, Stat, StateTimeline, Table, TimeSeries
 from dashboards.problems import silent_problems
-from dashboards.promql import NS, OBJECT, STORE, C, known, or_row, vault_state
+from dashboards.promql import NOT_READY, NS, OBJECT, STORE, C, known, or_row, vault_state
 from dashboards.timeline import WINDOW
 from dashboards.variables import (
     ANNOTATIONS,
@@ -37,9 +37,9 @@ def one(family: str, *matchers: str, merge: str = "max", wrap: str = "{}") -> st
 def states(window: str = "") -> str:
     """A state of `mappings.READY_STATES`; with a window the worst one in it."""
     least, most = (f"{f}_over_time({{}}[{window}])" if window else "{}" for f in ("min", "max"))
-    ready = one("eso_externalsecret_ready", merge="min", wrap=least)
-    silent = one("eso_externalsecret_problem", f'problem=~"{silent_problems()}"', wrap=most)
-    return f"({ready} == 0) or 2 * {silent} or {ready}"
+    ready = least.format(f"eso_externalsecret_ready{{{ONE}}}")
+    silent = most.format(f'eso_externalsecret_problem{{{ONE},problem=~"{silent_problems()}"}}')
+    return f"min by ({OBJECT}) ({ready} or 0.5 * {silent})"
 
 
 def of_its_stores(vector: str) -> str:
@@ -249,7 +249,7 @@ def _over_time() -> Row:
     due = one("eso_externalsecret_sync_deadline_timestamp_seconds")
     stores = of_its_stores(f"min by ({STORE}) (min_over_time(eso_secretstore_ready{{{C}}}[{WINDOW}]))")
     vaults = of_its_vaults(f"({vault_state(C, WINDOW)})")
-    others = f"min by ({OBJECT}, {STORE}) (eso_externalsecret_ready{{{C}}} == 0)"
+    others = f'max by ({OBJECT}, {STORE}) (eso_externalsecret_problem{{{C},problem=~"{NOT_READY}"}})'
     users = f"max by ({STORE}) (eso_externalsecret_ready{{{ONE}}} * 0)"
     return Row(
         "Since when, and is it alone?",

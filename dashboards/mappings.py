@@ -57,7 +57,7 @@ READY_STATES = values(
     {
         "0": ("NOT READY", CRITICAL),
         "1": ("READY", OK),
-        "2": ("READY, BUT LATE OR BROKEN", WARNING),
+        "0.5": ("READY, BUT LATE OR BROKEN", WARNING),
         "3": ("DOES NOT EXIST", CRITICAL),
     }
 )
@@ -66,7 +66,7 @@ TIMELINE_STATES = values(
     {
         "0": ("not ready", CRITICAL),
         "1": ("ready", OK),
-        "2": ("ready, but late or broken", WARNING),
+        "0.5": ("ready, but late or broken", WARNING),
         "11": ("serving", OK),
         "10": ("unavailable", CRITICAL),
         "12": ("a node is down", WARNING),

@@ -17,13 +17,14 @@ from dashboards.promql import (
     externalsecrets,
     known,
     not_ready,
+    not_ready_over_time,
     of_chosen,
     or_row,
     stores_missing,
     stores_ready,
     vault_state,
 )
-from dashboards.timeline import causes, state_timeline, states, were_bad
+from dashboards.timeline import causes, state_timeline, states
 from dashboards.variables import (
     ANNOTATIONS,
     CLUSTER,
@@ -194,8 +195,6 @@ def action() -> Row:
 
 def when() -> Row:
     """When it broke, and whether it is one or all of a store."""
-    stores = f"{STORE}, vault"
-    bad = f"min by ({OBJECT}, {stores}) ({externalsecrets('eso_externalsecret_ready')} == 0)"
     severity = "max by (cluster, kind, problem, severity) (eso_problem_info{" + C + "})"
     present = problems.since(f'{C},namespace=~"$namespace|"')
     return Row(
@@ -207,19 +206,17 @@ def when() -> Row:
                 "range (at most 25, the longest bad ones). A Vault or store that broke first is the cause of what follows.",
                 [
                     *causes(C),
-                    Query(
-                        expr=f"{states()} and on ({OBJECT}) {were_bad()}", legend="{{cluster}} {{namespace}}/{{name}}"
-                    ),
+                    Query(expr=states(), legend="{{cluster}} {{namespace}}/{{name}}"),
                 ],
                 height=11,
             ),
             TimeSeries(
                 title="ExternalSecrets not ready, by store",
-                description="A block that rises at once is a Vault or a store; a single step is one ExternalSecret. At most 12 "
-                "stores; the line is all.",
+                description="Those that say Ready=False or were never synced. A block that rises at once is a Vault or a store; a single "
+                "step is one ExternalSecret. At most 12 stores; the line is all.",
                 queries=[
-                    Query(expr=f"topk(12, count by ({STORE}) ({bad}))", legend="{{store_namespace}} {{store}}"),
-                    Query(expr=counted(not_ready(), "externalsecrets"), legend="all"),
+                    Query(expr=f"topk(12, {not_ready_over_time(STORE)})", legend="{{store_namespace}} {{store}}"),
+                    Query(expr=counted(not_ready_over_time(OBJECT), "externalsecrets"), legend="all"),
                 ],
                 width=12,
                 height=8,

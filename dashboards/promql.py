@@ -14,6 +14,11 @@ NS = f'{C},namespace=~"$namespace"'
 IN_STORE_NS = f'{C},store_namespace=~"$namespace|"'
 """A store of a chosen namespace, or one of the whole cluster."""
 
+ALL_STORES = 'all_stores=~"$store"'
+SOME_STORES = 'all_stores!~"$store"'
+"""No series has that label. With all stores chosen (`.*`) a selector with the first keeps everything and one with the second
+nothing, else it is the other way round: what is not needed costs Prometheus nothing."""
+
 OBJECT = "cluster, namespace, name"
 STORE = "cluster, store_kind, store_namespace, store"
 NODE = "cluster, vault, node"
@@ -33,21 +38,33 @@ def counted(vector: str, resource: str) -> str:
 
 
 def externalsecrets(family: str, *matchers: str, wrap: str = "{}") -> str:
-    """Series of a family with the store labels, of the chosen namespaces and stores.
+    """Series of a family with the store labels, of the chosen namespaces and stores. `wrap` is put around each selector.
 
     A series carries the store of `spec.secretStoreRef` only; one that reads from a chosen store besides is found through
-    eso_externalsecret_store_info. With all stores chosen the second half selects nothing. `wrap` is put around each selector.
+    eso_externalsecret_store_info.
     """
     base = ",".join((NS, *matchers))
-    first = wrap.format(f'{family}{{{base},store=~"$store"}}')
-    second = wrap.format(f'{family}{{{base},store!~"$store"}}')
-    reads = wrap.format(f'eso_externalsecret_store_info{{{base_of(matchers)},store=~"$store"}}')
-    return f"({first} or ({second} and on ({OBJECT}) {reads}))"
+    every = wrap.format(f"{family}{{{base},{ALL_STORES}}}")
+    first = wrap.format(f'{family}{{{base},{SOME_STORES},store=~"$store"}}')
+    second = wrap.format(f'{family}{{{base},{SOME_STORES},store!~"$store"}}')
+    reads = wrap.format(f'eso_externalsecret_store_info{{{base_of(matchers)},{SOME_STORES},store=~"$store"}}')
+    return f"({every} or {first} or ({second} and on ({OBJECT}) {reads}))"
 
 
 def base_of(matchers: Iterable[str]) -> str:
     """The matchers that eso_externalsecret_store_info knows too."""
     return ",".join((NS, *(each for each in matchers if each.startswith("name="))))
+
+
+NOT_READY = "not_ready|never_synced"
+"""The problems of an ExternalSecret that is not ready. Charts over time count these: only what is bad has such series, while
+eso_externalsecret_ready must be read of every object at every step."""
+
+
+def not_ready_over_time(by: str) -> str:
+    """How many of the chosen ExternalSecrets are not ready, by labels of the store."""
+    found = externalsecrets("eso_externalsecret_problem", f'problem=~"{NOT_READY}"')
+    return f"count by ({by}) (max by ({OBJECT}, {STORE}) ({found}))"
 
 
 def not_ready(*matchers: str) -> str:
@@ -58,8 +75,9 @@ def not_ready(*matchers: str) -> str:
 def of_chosen(family: str, *matchers: str, merge: str = "max") -> str:
     """A family without store labels, by ExternalSecret, of the chosen namespaces and stores."""
     base = ",".join((NS, *matchers))
-    chosen = externalsecrets("eso_externalsecret_ready", *matchers)
-    return f"({merge} by ({OBJECT}) ({family}{{{base}}}) and on ({OBJECT}) {chosen})"
+    reads = f'eso_externalsecret_store_info{{{base_of(matchers)},{SOME_STORES},store=~"$store"}}'
+    every, some = f"{family}{{{base},{ALL_STORES}}}", f"{family}{{{base},{SOME_STORES}}}"
+    return f"{merge} by ({OBJECT}) ({every} or ({some} and on ({OBJECT}) {reads}))"
 
 
 def vault_state(matchers: str = C, window: str = "") -> str:

@@ -6,7 +6,7 @@ from dashboards import mappings
 from dashboards.model import Query
 from dashboards.panels import StateTimeline
 from dashboards.problems import silent_problems
-from dashboards.promql import OBJECT, STORE, externalsecrets, stores_ready, vault_state
+from dashboards.promql import NOT_READY, NS, OBJECT, STORE, C, externalsecrets, stores_ready, vault_state
 
 MOST_VAULTS, MOST_STORES, MOST_OBJECTS = 5, 10, 25
 WINDOW = "$__rate_interval"
@@ -25,26 +25,30 @@ def stores(among: str = "") -> str:
     return f"{stores_ready(wrap='min_over_time({}[' + WINDOW + '])')} and on ({STORE}) {worst}"
 
 
-def states(*matchers: str) -> str:
-    """A state of `mappings.READY_STATES` by ExternalSecret: 0 not ready, 1 ready, 2 ready and yet not well."""
-    ready = externalsecrets("eso_externalsecret_ready", *matchers, wrap="min_over_time({}[" + WINDOW + "])")
-    silent = externalsecrets(
-        "eso_externalsecret_problem",
-        *matchers,
-        f'problem=~"{silent_problems()}"',
-        wrap="max_over_time({}[" + WINDOW + "])",
-    )
-    by = f"min by ({OBJECT})"
-    return f"({by} ({ready} == 0) or 2 * max by ({OBJECT}) ({silent}) or {by} ({ready}))"
+def problems(ids: str, window: str, function: str) -> str:
+    """Problems of the chosen ExternalSecrets within a window: only what is bad has such series, so this costs little."""
+    return externalsecrets("eso_externalsecret_problem", f'problem=~"{ids}"', wrap=f"{function}({{}}{window})")
 
 
 def were_bad() -> str:
     """The ExternalSecrets that were not ready, late or broken at some time in the range; the longest bad ones are kept."""
-    ready = externalsecrets("eso_externalsecret_ready", wrap="avg_over_time({}" + RANGE + ")")
-    silent = externalsecrets(
-        "eso_externalsecret_problem", f'problem=~"{silent_problems()}"', wrap="count_over_time({}" + RANGE + ")"
-    )
-    return f"topk({MOST_OBJECTS}, (1 - min by ({OBJECT}) ({ready})) > 0 or max by ({OBJECT}) ({silent}) * 1e-6)"
+    loud = problems(NOT_READY, RANGE, "count_over_time")
+    silent = problems(silent_problems(), RANGE, "count_over_time")
+    return f"topk({MOST_OBJECTS}, max by ({OBJECT}) ({loud}) or on ({OBJECT}) max by ({OBJECT}) ({silent}) * 1e-6)"
+
+
+def states() -> str:
+    """A state of `mappings.READY_STATES` by ExternalSecret of `were_bad`: 0 not ready, 0.5 ready and yet not well, 1 ready.
+
+    Looking at every ExternalSecret at every step would take seconds at 5,000, so what is good is taken from what is bad: it
+    is ready where it exists, has no such problem, and an exporter looked. One that is gone by the end has no good spans.
+    """
+    bad = f"max by ({OBJECT}) ({problems(NOT_READY, f'[{WINDOW}]', 'max_over_time')})"
+    unwell = f"max by ({OBJECT}) ({problems(silent_problems(), f'[{WINDOW}]', 'max_over_time')})"
+    created = f"max by ({OBJECT}) (eso_externalsecret_created_timestamp_seconds{{{NS}}} @ end()) and on ({OBJECT}) {were_bad()}"
+    looked = f'max by (cluster) (eso_exporter_resource_synced{{{C},resource="externalsecrets"}} == 1)'
+    good = f"(1 + 0 * (({created}) <= time()) and on (cluster) {looked})"
+    return f"((0 * {bad} or on ({OBJECT}) 0.5 * {unwell}) and on ({OBJECT}) {were_bad()}) or on ({OBJECT}) {good}"
 
 
 def state_timeline(title: str, description: str, queries: list[Query], height: int) -> StateTimeline:

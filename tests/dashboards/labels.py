@@ -66,7 +66,7 @@ def _selected(node: Any) -> frozenset[str]:
     assert not unknown, f"not in the catalogue: {unknown}"
     own = frozenset().union(*(families()[each] for each in names)) | TARGET
     asked = {each.name for each in matchers} - {"__name__"}
-    asked -= ABSENT.get(name, set())
+    asked -= {"all_stores", *ABSENT.get(name, set())}
     assert asked <= own, f"{name} has no label {sorted(asked - own)}"
     return own
 
