@@ -14,6 +14,7 @@ from exporter.vault.observation import Observation
 from tests.world import World
 
 STEP = 15.0
+"""Seconds between two looks."""
 ACTIVE: dict[str, Any] = {"initialized": True, "sealed": False, "standby": False}
 STANDBY: dict[str, Any] = {"initialized": True, "sealed": False, "standby": True}
 SEALED: dict[str, Any] = {"initialized": True, "sealed": True, "standby": True}
@@ -48,13 +49,22 @@ class Road:
         given = {node.replace("_", "-"): dict(seen) for node, seen in nodes.items()}
         self.nodes[name] = given or {"entry": {**(state or ACTIVE), "configured_node": False}}
 
+    def observations(self) -> dict[tuple[str, str], Observation]:
+        """What the probes see now."""
+        return {
+            (name, node): Observation(
+                name, node, self.world.now, 0.01, **{"up": True, "configured_node": True, **state}
+            )
+            for name, nodes in self.nodes.items()
+            for node, state in nodes.items()
+        }
+
     def judgements(self) -> dict[str, VaultJudgement]:
+        """The Vaults, judged as the refresher does."""
         found = {}
+        observations = self.observations()
         for name, nodes in self.nodes.items():
-            seen = {
-                node: Observation(name, node, self.world.now, 0.01, **{"up": True, "configured_node": True, **state})
-                for node, state in nodes.items()
-            }
+            seen = {node: observations[name, node] for node in nodes}
             memory = self._memories.get(name, Memory())
             found[name], self._memories[name] = judge(name, list(nodes), seen, self.world.now, memory)
         return found
@@ -67,11 +77,11 @@ class Road:
         self.outcome = self.evaluation.look(present)
         return sorted(map(title, self.outcome.firing))
 
-    def wait(self, seconds: float) -> list[str]:
-        """Evaluates every STEP seconds until `seconds` have passed, the last time at their end."""
+    def wait(self, seconds: float, step: float = STEP) -> list[str]:
+        """Evaluates every `step` seconds until `seconds` have passed, the last time at their end."""
         end = self.world.now + seconds
         while self.world.now < end:
-            self.world.now = min(end, self.world.now + STEP)
+            self.world.now = min(end, self.world.now + step)
             found = self.look()
         return found
 
