@@ -10,7 +10,7 @@ LOCK  := uv pip compile --universal --python-version 3.11 --generate-hashes --no
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lab soak lab check docs generate format lock dashboards-preview clean
+.PHONY: help demo test test-lab soak rules-compare lab check docs generate format lock dashboards-preview clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -27,8 +27,11 @@ test-lab: lab ## Run the tests on real servers (ARGS: for pytest)
 soak: lab ## Ten minutes of a healthy cluster on real servers, of which no alert may be heard (SOAK=minutes)
 	@ESO_SOAK_MINUTES=$(SOAK) $(PY) -m pytest tests/lab/test_alerts_end_to_end.py -k healthy $(ARGS)
 
+rules-compare: $(call STAMP,dev) ## Thirteen incidents through our rules and the usual ones: docs/comparison-alerts.md
+	@$(PY) -m alerts.compare --promtool "$$($(PY) -c 'from tests.lab.build import ensure; print(ensure("promtool"))')"
+
 # Go's own installer puts it where PATH often does not look.
-lab test-lab soak: export PATH := $(PATH):/usr/local/go/bin
+lab test-lab soak rules-compare: export PATH := $(PATH):/usr/local/go/bin
 
 lab: $(call STAMP,dev) ## Build the real servers that the lab starts (minutes the first time)
 	@$(PY) -m tests.lab.build

@@ -55,6 +55,7 @@ EXPECTED: dict[Alert, tuple[str, str]] = {
     ("EsoExporterAbsent", "critical"): (PAGER, PAGER),
     ("EsoExporterGone", "critical"): (PAGER, PAGER),
     ("EsoExporterBlind", "critical"): (PAGER, PAGER),
+    ("EsoExporterDenied", "critical"): (PAGER, PAGER),
     ("EsoExporterDenied", "warning"): (CHAT, CHAT),
     ("EsoExporterDecodeErrors", "warning"): (CHAT, CHAT),
     ("EsoExporterConfigReloadFailed", "warning"): (CHAT, CHAT),

@@ -20,8 +20,8 @@ LABELS = {family.name: set(family.labels) for family in FAMILIES}
 OF_PROMETHEUS = {"cluster", "job", "instance", "exported_namespace"}
 """Labels that Prometheus gives, or may give."""
 
-# What Diagnosis may do: look. The one exception starts a pod that asks one address and is gone again.
-LOOKING = {"get", "describe", "logs", "auth", "run", "exec"}
+# What a diagnosis may do: look.
+LOOKING = {"get", "describe", "logs", "auth", "exec"}
 SHELL_BLOCKS = [(page, block) for page in [*PAGES, INDEX] for block in blocks(page) if block.language == "sh"]
 QUERIES = [
     (page, query) for page in PAGES for block in blocks(page) if block.language == "promql" for query in block.queries
