@@ -7,6 +7,7 @@ container mounts them (below a folder of the test), and the account's token is p
 from __future__ import annotations
 
 import base64
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.lab.cluster import Cluster
 from tests.lab.exporter_process import Exporter
 from tests.lab.loopback import answers_200
 from tests.lab.rendering import Object
+from tests.lab.servers import ROOT
 from tests.lab.waiting import wait_until
 
 Container = dict[str, Any]
@@ -74,6 +76,11 @@ class Installed(Exporter):
 
     def answers_probe(self, name: str) -> bool:
         """Whether the container's own probe of this name would succeed."""
+        if command := self.container[name].get("exec", {}).get("command"):
+            python, script, *arguments = command
+            assert (python, script) == ("/app/bin/python", "/app/bin/healthcheck")
+            asked = [sys.executable, ROOT / "deploy" / "image" / "healthcheck", *arguments]
+            return subprocess.run(asked, env=self.environment(), check=False).returncode == 0
         probe = self.container[name]["httpGet"]
         assert probe.get("scheme", "HTTP").lower() == self.address.partition(":")[0]
         return answers_200(self._session, f"{self.address}{probe['path']}")

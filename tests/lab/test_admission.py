@@ -149,7 +149,7 @@ def test_the_operator_passes_and_its_secret_is_not_edited_by_hand(
     cluster: Cluster, opened: Opened, openbao: OpenBao, store: str
 ) -> None:
     namespace = opened("deny")
-    openbao.put("admission/app", {"password": "first"})
+    openbao.put("secret/admission/app", {"password": "first"})
     external = objects.external_secret(namespace, "app", path="admission/app", keys=["password"], interval="1s")
     cluster.apply(external)
     cluster.wait_ready(external)
@@ -158,7 +158,7 @@ def test_the_operator_passes_and_its_secret_is_not_edited_by_hand(
     patch = ("patch", "secret", "app", f"--namespace={namespace}", "--type=merge")
     edited = kubectl(cluster, *patch, "-p", json.dumps({"stringData": {"password": PLANTED}}))
     labelled = kubectl(cluster, "label", "secret", "app", f"--namespace={namespace}", "checked=yes")
-    openbao.put("admission/app", {"password": "second"})
+    openbao.put("secret/admission/app", {"password": "second"})
 
     assert SAYS.format(namespace=namespace, name="app") in edited.text
     assert PLANTED not in edited.text

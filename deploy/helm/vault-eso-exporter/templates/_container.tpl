@@ -21,7 +21,11 @@
 
 {{/* a probe: (dict "root" $ "path" … "numbers" …) */}}
 {{- define "vault-eso-exporter.probe" -}}
-{{- if .root.Values.probes.tcp }}
+{{- if include "vault-eso-exporter.loopback" .root }}
+# Nobody outside the pod can ask, not even the kubelet.
+exec:
+  command: [/app/bin/python, /app/bin/healthcheck, {{ .path }}]
+{{- else if .root.Values.probes.tcp }}
 tcpSocket:
   port: exporter
 {{- else }}
@@ -39,6 +43,11 @@ httpGet:
 {{- end }}
 {{- end -}}
 
+{{/* "yes" where only the pod itself can reach the exporter. */}}
+{{- define "vault-eso-exporter.loopback" -}}
+{{- if has .Values.host (list "127.0.0.1" "localhost" "[::1]") }}yes{{ end -}}
+{{- end -}}
+
 {{/* The container. As a sidecar it has no readiness probe: our trouble must not make the operator's pod unready. */}}
 {{- define "vault-eso-exporter.container" -}}
 name: {{ if eq .Values.mode "sidecar" }}vault-eso-exporter{{ else }}exporter{{ end }}
@@ -46,9 +55,15 @@ image: {{ include "vault-eso-exporter.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 args:
   {{- include "vault-eso-exporter.args" . | nindent 2 }}
-{{- with .Values.env }}
+{{- if or .Values.env (include "vault-eso-exporter.loopback" .) }}
 env:
+  {{- if include "vault-eso-exporter.loopback" . }}
+  - name: VAULT_ESO_EXPORTER_WEB_LISTEN_ADDRESS
+    value: {{ printf "%s:%d" .Values.host (int .Values.port) | quote }}
+  {{- end }}
+  {{- with .Values.env }}
   {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 {{- with .Values.envFrom }}
 envFrom:

@@ -1,7 +1,6 @@
-{{/* What a ServiceMonitor's and a PodMonitor's endpoint have in common. */}}
+{{/* What a ServiceMonitor's and a PodMonitor's endpoint have in common, but for the port. */}}
 {{- define "vault-eso-exporter.endpoint" -}}
 {{- $monitor := .Values.serviceMonitor -}}
-port: exporter
 path: /metrics
 scheme: {{ include "vault-eso-exporter.scheme" . }}
 {{- with $monitor.interval }}
