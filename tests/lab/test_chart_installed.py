@@ -161,7 +161,7 @@ def test_helm_test_scrapes_through_the_service(
     assert silent.returncode == 1
     assert "does not answer" in silent.stderr
     assert (heard.returncode, heard.stderr) == (0, "")
-    assert "resources are read, 0 are denied" in heard.stdout
+    assert "resources are read, 0 are denied, 0 are not in this cluster" in heard.stdout
 
 
 def test_some_namespaces_with_tls_by_roles_alone(

@@ -15,11 +15,20 @@ except urllib.error.HTTPError as error:
     sys.exit(f"{url} answers {error.code}: with users, give probes.httpHeaders an Authorization header")
 except OSError as error:
     sys.exit(f"{url} does not answer ({error}): is the pod ready, and does a NetworkPolicy admit this one?")
-synced = [line for line in lines if line.startswith("eso_exporter_resource_synced{")]
-late = [line for line in synced if line.endswith(" 0")]
-denied = [line for line in lines if line.startswith("eso_exporter_resource_denied{") and line.endswith(" 1")]
-if not synced:
+
+
+def resources(family: str, value: str) -> set[str]:
+    """The labels (resource and scope) of a family's samples of this value."""
+    begin, end = f"eso_exporter_resource_{family}", f" {value}"
+    return {line[len(begin) : -len(end)] for line in lines if line.startswith(begin + "{") and line.endswith(end)}
+
+
+read, unread = resources("synced", "1"), resources("synced", "0")
+denied, absent = resources("denied", "1"), resources("absent", "1")
+if not read | unread:
     sys.exit(f"{url} answers, but not as vault-eso-exporter does")
-told = [*late, *denied, f"{len(synced) - len(late)} of {len(synced)} resources are read, {len(denied)} are denied"]
+late = unread - denied - absent
+told = [f"denied {one}" for one in sorted(denied)] + [f"not read yet {one}" for one in sorted(late)]
+told.append(f"{len(read)} resources are read, {len(denied)} are denied, {len(absent)} are not in this cluster")
 sys.stdout.write("\n".join(told) + "\n")
-sys.exit(1 if len(late) > len(denied) else 0)
+sys.exit(1 if late else 0)
