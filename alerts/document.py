@@ -15,7 +15,7 @@ _INTRODUCTION = """# Alerts
 The person on call is the judge: every real trouble pages once, nothing else does, and the text says what to do. `alerts/rules.yaml` is a plain
 rule file for Prometheus 2.42 and newer; `alerts/prometheusrule.yaml` is the same for its operator, and the Helm chart brings it too.
 
-```
+```sh
 promtool check rules alerts/rules.yaml
 ```
 
@@ -68,7 +68,7 @@ Nobody should edit the file: `python -m alerts.generate` writes it with changes,
 | `--namespace-label LABEL` | for scrape jobs that cannot have `honor_labels: true`: `exported_namespace`. Alerts still carry `namespace` |
 | `--scale FACTOR` | multiplies every `for`, `keep_firing_for` and window, and every number of seconds (in the rules, each number from 60 up); texts keep saying "within a day". For tests: with 0.0167 a minute is a second, which wants a scrape and an evaluation each second |
 
-```
+```sh
 python -m alerts.generate --format operator --exclude-namespaces 'sandbox-.*' --severity EsoVaultTLSExpiring/warning=info > rules.yaml
 ```
 
