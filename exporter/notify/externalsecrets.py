@@ -10,7 +10,7 @@ from exporter.judge.problems import ERRORS
 from exporter.kube.records import StoreRef
 from exporter.metrics.externalsecret import ExternalSecretFacts
 from exporter.notify import table
-from exporter.notify.present import WEEK, Present, since
+from exporter.notify.present import Present, since
 from exporter.notify.table import Alert
 from exporter.notify.timeline import Condition, Timeline, labels
 from exporter.notify.words import Links, count, listed, meaning, moment, store_name
@@ -41,12 +41,12 @@ class Parents(NamedTuple):
     stores: Collection[StoreRef] = ()
     of_the_dead: Collection[StoreRef] = ()
 
-    def speak_for(self, one: ExternalSecretFacts, present: Present, week: float) -> bool:
+    def speak_for(self, one: ExternalSecretFacts, present: Present) -> bool:
         """Whether one of them tells of this ExternalSecret already."""
         refs = one.record.stores
         if any(ref in self.stores or present.vault_of(ref) in self.vaults for ref in refs):
             return True
-        dead = one.record.status in ("False", "Unknown") and not present.is_lost(one, week)
+        dead = one.record.status in ("False", "Unknown") and not present.is_lost(one)
         return dead and any(ref in self.of_the_dead for ref in refs)
 
 
@@ -67,11 +67,7 @@ class ExternalSecrets:
             terminal = any(problem.id == "not_ready" and problem.error in _NOT_HEALING for problem in one.problems)
             if alert is table.LONG_LOST:
                 transition = one.record.transition
-                true = (
-                    present.is_lost(one, WEEK * scale)
-                    and transition is not None
-                    and transition < present.now - LONG * scale
-                )
+                true = present.is_lost(one) and transition is not None and transition < present.now - LONG * scale
             else:
                 true = terminal or alert is table.NOT_READY
                 true = true and (one.record.namespace, one.record.name) not in told
@@ -166,8 +162,7 @@ class ExternalSecrets:
         self, many: Iterable[ExternalSecretFacts], present: Present, parents: Parents
     ) -> Iterator[ExternalSecretFacts]:
         """Those of which no parent speaks already."""
-        week = WEEK * self._timeline.scale
-        return (one for one in many if not parents.speak_for(one, present, week))
+        return (one for one in many if not parents.speak_for(one, present))
 
     def _failing(self, alert: Alert, one: ExternalSecretFacts) -> tuple[str, str]:
         record = one.record

@@ -60,8 +60,8 @@ _HEARTBEAT_KEY: Key = (HEARTBEAT, HEARTBEAT_SEVERITY, ())
 class Lane:
     """Sends to one Alertmanager until stopped. `outbox` gives what is to be said; None while nothing is known yet.
 
-    `up` is None until the first request ended. `adopted` is what this Alertmanager held before our first request, None
-    while it has not answered.
+    `up` is None until the first request ended. `asked`: it was asked what it held before our first alert; `adopted` is its
+    answer, None while there is none (any more: who takes it sets it back).
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Lane:
 
     def _turn(self) -> None:
         """One round of requests: those that are needed."""
-        if not self.asked:
+        if self._started is None:
             try:
                 self.adopted = list(self._adopt())
             finally:

@@ -33,11 +33,12 @@ class Present(msgspec.Struct):
 
     `total`, `not_ready`, `lost` count ExternalSecrets by store that they name, whether it exists or not; `lost` are those
     that once synced and have failed for less than a week. `in_use` are stores through which something synced within a
-    week. `scheduled` is the number of ExternalSecrets that have a sync deadline.
+    week. `scheduled` is the number of ExternalSecrets that have a sync deadline. `week` is what counts as one, in seconds.
     """
 
     now: float
     vaults: Mapping[str, VaultJudgement]
+    week: float = WEEK
     stores: dict[StoreRef, StoreJudgement] = msgspec.field(default_factory=dict)
     failing: list[ExternalSecretFacts] = msgspec.field(default_factory=list)
     troubled: list[ExternalSecretFacts] = msgspec.field(default_factory=list)
@@ -57,10 +58,12 @@ class Present(msgspec.Struct):
         store = self.stores.get(ref) if ref is not None else None
         return store.vault if store is not None else ""
 
-    def is_lost(self, facts: ExternalSecretFacts, week: float = WEEK) -> bool:
+    def is_lost(self, facts: ExternalSecretFacts) -> bool:
         """Whether a failing one once synced and has failed for less than a week."""
         record = facts.record
-        return record.refreshed is not None and record.transition is not None and record.transition > self.now - week
+        return (
+            record.refreshed is not None and record.transition is not None and record.transition > self.now - self.week
+        )
 
 
 def read(
@@ -76,7 +79,7 @@ def read(
     `week` is what counts as one: seconds, shorter only where all times are scaled. Objects of teams in namespaces that
     match a glob of `excluded` are as if they were not there.
     """
-    present = Present(now, dict(vaults))
+    present = Present(now, dict(vaults), week)
 
     def told(namespace: str) -> bool:
         return not any(fnmatchcase(namespace, glob) for glob in excluded)
@@ -86,7 +89,7 @@ def read(
             present.stores[facts.judgement.record.ref] = facts.judgement
     for one in _all(groups, changes.EXTERNALSECRET, ExternalSecretFacts):
         if not excluded or told(one.record.namespace):
-            _count(present, one, week)
+            _count(present, one)
     for namespace in _all(groups, changes.NAMESPACE, NamespaceJudgement):
         if namespace.owner:
             present.owners[namespace.name] = namespace.owner
@@ -99,18 +102,18 @@ def read(
     return present
 
 
-def _count(present: Present, facts: ExternalSecretFacts, week: float) -> None:
+def _count(present: Present, facts: ExternalSecretFacts) -> None:
     record = facts.record
     if record.refreshed is not None:
         if facts.deadline_in is not None:
             present.scheduled += 1
-        if record.refreshed > present.now - week:
+        if record.refreshed > present.now - present.week:
             present.in_use.update(record.stores)
     present.total.update(record.stores)
     if record.status in ("False", "Unknown"):
         present.failing.append(facts)
         present.not_ready.update(record.stores)
-        if present.is_lost(facts, week):
+        if present.is_lost(facts):
             present.lost.update(record.stores)
     if facts.problems:
         present.troubled.append(facts)

@@ -8,7 +8,7 @@ from functools import partial
 from exporter.judge.findings import Problem
 from exporter.judge.vault import VaultJudgement
 from exporter.notify import table
-from exporter.notify.present import WEEK, Present, since
+from exporter.notify.present import Present, since
 from exporter.notify.table import Alert
 from exporter.notify.timeline import Condition, Timeline, labels
 from exporter.notify.words import Links, count, moment
@@ -70,7 +70,7 @@ class Vaults:
     def missed(self, name: str, present: Present) -> bool:
         """Whether the silence of a Vault is a page: it answered within a week, or one of its stores is not ready."""
         answered = self._answered.get(name)
-        if answered is not None and present.now - answered < WEEK * self._timeline.scale:
+        if answered is not None and present.now - answered < present.week:
             return True
         return any(
             store.vault == name and store.record.status != "True" and (store.record.status or not store.record.foreign)

@@ -18,7 +18,7 @@ NAMES = 10
 
 
 class Links:
-    """Where the texts lead to: `runbooks` is an address with {alert} in it, `dashboards` that of Grafana; "" for none."""
+    """Where the texts lead to: `runbooks` is an address, with {alert} where the name belongs, `dashboards` that of Grafana; "" for none."""
 
     def __init__(self, runbooks: str = "", dashboards: str = "", cluster: str = "") -> None:
         self.change(runbooks, dashboards, cluster)
@@ -35,7 +35,8 @@ class Links:
         """All annotations; `variables` fill those of the dashboard."""
         found = {"summary": summary, "description": " ".join(description.split())}
         if self._runbooks:
-            found["runbook_url"] = self._runbooks.replace("{alert}", alert.name)
+            address = self._runbooks if "{alert}" in self._runbooks else f"{self._runbooks.rstrip('/')}/{{alert}}.md"
+            found["runbook_url"] = address.replace("{alert}", alert.name)
         if self._dashboards:
             given = {"cluster": self._cluster, **variables}
             query = "&".join(f"var-{name}={quote(value, safe='')}" for name, value in given.items() if value)

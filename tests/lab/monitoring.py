@@ -94,9 +94,10 @@ class Prometheus(Process):
         rule_files: Iterable[Path] = (),
         alertmanagers: Iterable[str] = (),
         interval: str = "1s",
+        external_labels: Mapping[str, str] | None = None,
     ) -> None:
         """Scrapes `targets` (job → host:port) from now on; the job keeps the labels that the target itself gives."""
-        self._write(targets, rule_files, alertmanagers, interval)
+        self._write(targets, rule_files, alertmanagers, interval, external_labels)
         if self.running:
             answer = self._session.post(f"{self.address}/-/reload", timeout=TIMEOUT)
             assert answer.ok, f"Prometheus refused its configuration: {answer.text}"
@@ -157,9 +158,15 @@ class Prometheus(Process):
         rule_files: Iterable[Path] = (),
         alertmanagers: Iterable[str] = (),
         interval: str = "1s",
+        external_labels: Mapping[str, str] | None = None,
     ) -> None:
         document = {
-            "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
+            "global": {
+                "scrape_interval": interval,
+                "scrape_timeout": interval,
+                "evaluation_interval": interval,
+                "external_labels": dict(external_labels or {}),
+            },
             "rule_files": [str(path) for path in rule_files],
             "alerting": {"alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}]},
             "scrape_configs": [

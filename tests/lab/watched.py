@@ -117,7 +117,7 @@ def begin(folder: Path) -> Iterator[Watched]:
         kubeconfig = lab.cluster.service_account_kubeconfig(folder / "exporter.kubeconfig", NAMESPACE, ACCOUNT)
         exporter = Exporter(folder, kubeconfig, settings=SETTINGS)
         stage = Watched(lab, exporter, webhook)
-        _fill(stage)
+        fill(stage)
         exporter.start()
         rules = folder / "rules.yaml"
         rules.write_text(yaml.safe_dump(generate.rules(scale=SCALE)))
@@ -133,7 +133,8 @@ def begin(folder: Path) -> Iterator[Watched]:
         webhook.stop()
 
 
-def _fill(stage: Watched) -> None:
+def fill(stage: Watched) -> None:
+    """The namespaces, ESO's Deployment with a ready Pod, the store, and all twenty ExternalSecrets, synced."""
     cluster = stage.cluster
     operator = objects.deployment(ESO_NAMESPACE, "external-secrets")
     operator["metadata"]["labels"] = {"app.kubernetes.io/name": "external-secrets"}
