@@ -19,6 +19,7 @@ FOLDER = ROOT / "alerts" / "alertmanager"
 CONFIGURATION = FOLDER / "alertmanager.yaml"
 TEAMS = FOLDER / "teams-receivers.yaml"
 TEMPLATES = FOLDER / "templates"
+RESOURCE = FOLDER / "alertmanagerconfig.yaml"
 
 Alert = tuple[str, str]
 """Name and severity."""

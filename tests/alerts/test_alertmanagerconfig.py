@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.alerts.alertmanager import FOLDER, TEMPLATES, Amtool
+from tests.alerts.alertmanager import RESOURCE, TEMPLATES, Amtool
 from tests.alerts.test_alertmanager import amtool
 
 __all__ = ["amtool"]  # the fixture
 
-RESOURCE = FOLDER / "alertmanagerconfig.yaml"
 NOBODY = "nobody"
 
 

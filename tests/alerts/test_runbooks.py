@@ -13,6 +13,7 @@ import pytest
 from alerts.rules import alerts
 from exporter.judge.problems import CATALOGUE, ERRORS
 from exporter.metrics.catalogue import FAMILIES
+from exporter.notify.table import HEARTBEAT
 from tests.alerts.runbooks import INDEX, LANGUAGES, SECTIONS, Block, blocks, pages, sections
 
 PAGES = pages()
@@ -29,7 +30,7 @@ QUERIES = [
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
-    assert [page.stem for page in PAGES] == sorted(alerts())
+    assert [page.stem for page in PAGES] == sorted([*alerts(), HEARTBEAT])
 
 
 def test_the_index_names_each_once() -> None:

@@ -109,11 +109,17 @@ def ensure(name: str) -> Path:
     return target
 
 
+class _ManifestLoader(yaml.SafeLoader):
+    """Reads a plain `=` as text, as Kubernetes does; YAML 1.1 has a type of its own for it, which PyYAML knows and refuses."""
+
+
+_ManifestLoader.add_constructor("tag:yaml.org,2002:value", yaml.SafeLoader.construct_yaml_str)
+
 CRDS = {
     "external-secrets": ("external-secrets", "config/crds/bases/*external-secrets.io_*.yaml"),
     "prometheus-operator": (
         "prometheus-operator",
-        "example/prometheus-operator-crd/*_{prometheusrules,podmonitors,prometheuses,servicemonitors}.yaml",
+        "example/prometheus-operator-crd/*_{alertmanagerconfigs,prometheusrules,podmonitors,prometheuses,servicemonitors}.yaml",
     ),
 }
 """Where each project's CRD manifests lie: our module that pins its Go module, and the files in there ({a,b} is a or b)."""
@@ -132,10 +138,10 @@ def ensure_crds(project: str = "external-secrets") -> Path:
         words, _, tail = rest.rpartition("}")
         for word in words.split(","):
             for file in source.glob(f"{head}{word}{tail}"):
-                definition = yaml.safe_load(file.read_text())
+                definition = yaml.load(file.read_text(), _ManifestLoader)
                 (target / f"{file.stem}.json").write_text(json.dumps(definition))
 
-    return _from_module(module, f"crds-{_fingerprint(module, 'json')}", fill)
+    return _from_module(module, f"crds-{_fingerprint(module, f'json {pattern}')}", fill)
 
 
 def ensure_eso_chart() -> Path:

@@ -110,9 +110,14 @@ def install_crds(cluster: Cluster, project: str = "external-secrets") -> None:
         cluster.apply(definition)
     for definition in definitions:
         cluster.wait_for(definition, _established, what="is established")
-    spec = definitions[0]["spec"]
-    [stored] = [version["name"] for version in spec["versions"] if version["storage"]]
-    cluster.list(f"{spec['group']}/{stored}", spec["names"]["kind"])
+    one_of_each = {
+        (spec["group"], version["name"]): spec["names"]["kind"]
+        for spec in (definition["spec"] for definition in definitions)
+        for version in spec["versions"]
+        if version["storage"]
+    }
+    for (group, version), kind in one_of_each.items():
+        cluster.list(f"{group}/{version}", kind)
 
 
 def _established(definition: dict[str, Any]) -> bool:

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.alerts.alertmanager import CONFIGURATION, Alert, Amtool, configuration, shipped_alerts
+from tests.alerts.alertmanager import CONFIGURATION, RESOURCE, Alert, Amtool, configuration, shipped_alerts
 from tests.alerts.alertmanager_cases import TEMPLATE_CHECKS, check_route, links
 from tests.lab.build import ensure
+from tests.lab.cluster import Cluster
 from tests.lab.loopback import LOOPBACK, TIMEOUT, new_session
 from tests.lab.monitoring import Alertmanager
+from tests.lab.servers import install_crds, manifests
 from tests.lab.waiting import wait_until
 from tests.lab.webhook import Webhook
 
@@ -244,3 +246,14 @@ def test_a_parent_mutes_its_children_of_its_own_cluster_alone(sending: Sending) 
         }
 
     assert wait_until("a child is muted", lambda: muted() or None) == {"prod-1"}
+
+
+def test_the_resource_of_a_team_is_what_prometheus_operator_takes(cluster: Cluster, namespace: str) -> None:
+    install_crds(cluster, "prometheus-operator")
+    [resource] = manifests(RESOURCE)
+    resource["metadata"]["namespace"] = namespace
+    taken = "apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"
+    assert "serverside-applied" in cluster.kubectl(*taken, stdin=yaml.safe_dump(resource))
+    resource["spec"]["route"]["group_by"] = resource["spec"]["route"].pop("groupBy")
+    with pytest.raises(RuntimeError, match="group_by"):
+        cluster.kubectl(*taken, stdin=yaml.safe_dump(resource))

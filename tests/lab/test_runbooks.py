@@ -25,7 +25,8 @@ from tests.lab.build import ensure
 from tests.lab.cluster import Cluster
 from tests.lab.exporter_process import install_rbac
 from tests.lab.openbao import POLICY_OF_ESO
-from tests.lab.servers import ESO_NAMESPACE, VAULT_TOKEN, Lab
+from tests.lab.rendering import OPERATOR
+from tests.lab.servers import ESO_NAMESPACE, VAULT_TOKEN, Lab, install_crds
 from tests.lab.waiting import wait_until
 
 VALUE = "planted-runbook-value"
@@ -137,7 +138,7 @@ def _fill(lab: Lab) -> list[objects.Object]:
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     everywhere = [_cluster_external_secret(), _cluster_push_secret()]
-    monitors = [_monitor_crd("ServiceMonitor"), _monitor_crd("PodMonitor")]
+    install_crds(cluster, "prometheus-operator")
     cluster.apply(
         objects.secret(SHOP, "team-token", {"token": openbao.token("eso")}),
         objects.vault_store("team-vault", openbao.address, token=token, namespace=SHOP),
@@ -147,7 +148,6 @@ def _fill(lab: Lab) -> list[objects.Object]:
         exporter,
         _vaults_pods(),
         *everywhere,
-        *monitors,
     )
     manifest = f"{{apiVersion: v1, kind: Secret, metadata: {{name: db-password, namespace: {SHOP}}}, stringData: {{password: {VALUE}}}}}"
     cluster.kubectl("apply", "-f", "-", stdin=manifest)
@@ -160,16 +160,9 @@ def _fill(lab: Lab) -> list[objects.Object]:
         wait_until("its Pod is there", lambda: bool(cluster.list("v1", "Pod", where["namespace"])))  # noqa: B023
         cluster.kubectl("rollout", "restart", f"deployment/{where['name']}", "-n", where["namespace"])
     wait_until("Vault's Pod is there", lambda: len(cluster.list("v1", "Pod", VAULT)) == 2)
-    monitor = {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "ServiceMonitor",
-        "metadata": {"name": "shop-exporter", "namespace": SHOP},
-    }
-    wait_until(
-        "ServiceMonitors are served",
-        lambda: cluster.apply({**monitor, "spec": {"endpoints": [{"honorLabels": False}]}}),
-    )
-    return [*everywhere, *monitors, operator, exporter, *namespaces]
+    spec = {"endpoints": [{"honorLabels": False}], "selector": {}}
+    cluster.apply({**objects.reference(OPERATOR, "ServiceMonitor", "shop-exporter", SHOP), "spec": spec})
+    return [*everywhere, operator, exporter, *namespaces]
 
 
 def _cluster_external_secret() -> objects.Object:
@@ -218,21 +211,6 @@ def _vaults_pods() -> objects.Object:
             "serviceName": "vault-internal",
             "podManagementPolicy": "Parallel",
             "volumeClaimTemplates": [claim],
-        },
-    }
-
-
-def _monitor_crd(kind: str) -> objects.Object:
-    """Just enough of Prometheus Operator's kinds to be asked for."""
-    plural = f"{kind.lower()}s"
-    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    return {
-        **objects.reference("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{plural}.monitoring.coreos.com"),
-        "spec": {
-            "group": "monitoring.coreos.com",
-            "scope": "Namespaced",
-            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
         },
     }
 

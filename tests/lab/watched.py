@@ -34,8 +34,8 @@ STORE = "vault-backend"
 SHOP, PAYROLL = "shop", "payroll"
 SECRETS = {SHOP: [f"shop-{number}" for number in range(12)], PAYROLL: [f"payroll-{number}" for number in range(8)]}
 SETTINGS = {
-    "vault": {"interval": "1s", "timeout": "900ms"},
-    "kubernetes": {"watch_timeout": "3s"},  # three minutes, scaled: EsoExporterBlind counts from the end of watches
+    "vault": {"interval": "2s", "timeout": "1900ms"},
+    "kubernetes": {"watch_timeout": "2s"},  # three minutes, scaled: EsoExporterBlind counts from the end of watches
 }
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -74,8 +74,8 @@ class Watched:
         return one
 
     def external_secret(self, namespace: str, name: str) -> Object:
-        """An ExternalSecret that is refreshed every two seconds."""
-        return objects.external_secret(namespace, name, path=f"{namespace}/{name}", interval="2s")
+        """An ExternalSecret that is refreshed every three seconds."""
+        return objects.external_secret(namespace, name, path=f"{namespace}/{name}", interval="3s")
 
     def external_secrets(self) -> list[Object]:
         """All twenty."""
