@@ -19,6 +19,7 @@ import pytest
 
 from tests.lab import objects
 from tests.lab.build import ensure
+from tests.lab.certificates import Authority
 from tests.lab.cluster import Cluster
 from tests.lab.exporter_process import ACCOUNT, NAMESPACE, Exporter, install_rbac
 from tests.lab.measured import Measured
@@ -276,6 +277,88 @@ def marks_copied_by_hand(stage: Stage, namespace: str) -> None:
     stage.kubectl("-n", namespace, "create", "-f", "-", stdin=json.dumps(copy))
 
 
+def eso_target_renamed(stage: Stage, namespace: str) -> None:
+    """creationPolicy Orphan: the Secret of the old name stays behind."""
+    stage.synced(namespace, "Orphan")
+    renamed = stage.external_secret(namespace, "Orphan")
+    renamed["spec"]["target"]["name"] = "renamed"
+    stage.cluster.apply(renamed)
+    stage.cluster.wait_for(stage.reference(namespace, "renamed"))
+
+
+def eso_owned_target_renamed(stage: Stage, namespace: str) -> None:
+    """creationPolicy Owner: ESO takes the old one away itself."""
+    stage.synced(namespace)
+    renamed = stage.external_secret(namespace)
+    renamed["spec"]["target"]["name"] = "renamed"
+    stage.cluster.apply(renamed)
+    stage.cluster.wait_for(stage.reference(namespace, "renamed"))
+    stage.cluster.wait_gone(stage.reference(namespace))
+
+
+def eso_with_a_template(stage: Stage, namespace: str) -> None:
+    """A template has its own labels and type; nothing of the ExternalSecret is copied."""
+    one = stage.external_secret(namespace)
+    template = {"type": "kubernetes.io/basic-auth", "data": {"username": "me", "password": "{{ .password }}"}}
+    one["spec"]["target"]["template"] = template | {"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"}}}
+    stage.cluster.apply(one)
+    stage.cluster.wait_ready(one)
+
+
+def eso_of_a_long_name(stage: Stage, namespace: str) -> None:
+    """Its field manager is a hash."""
+    one = stage.external_secret(namespace)
+    one["metadata"]["name"] = "a-name-of-more-than-twenty-seven-bytes"
+    stage.cluster.apply(one)
+    stage.cluster.wait_ready(one)
+
+
+def eso_merge_into_a_helm_secret(stage: Stage, namespace: str) -> None:
+    helm(stage, namespace)
+    stage.synced(namespace, "Merge")
+
+
+def template_source(stage: Stage, namespace: str) -> None:
+    """A Secret made by hand that holds the template of an ExternalSecret."""
+    stage.kubectl("-n", namespace, "create", "secret", "generic", "template", "--from-literal=made={{ .password }}")
+    one = stage.external_secret(namespace)
+    source = {"secret": {"name": "template", "items": [{"key": "made"}]}}
+    one["spec"]["target"]["template"] = {"templateFrom": [source]}
+    stage.cluster.apply(one)
+    stage.cluster.wait_ready(one)
+
+
+def kubectl_create_tls(stage: Stage, namespace: str) -> None:
+    made = Authority(stage.folder / "by-hand", "by hand").server("web")
+    files = (f"--cert={made.certificate}", f"--key={made.key}")
+    stage.kubectl("-n", namespace, "create", "secret", "tls", SECRET, *files)
+
+
+def kubectl_create_registry(stage: Stage, namespace: str) -> None:
+    login = ("--docker-server=registry.invalid", "--docker-username=me", "--docker-password=planted")
+    stage.kubectl("-n", namespace, "create", "secret", "docker-registry", SECRET, *login)
+
+
+def kubectl_label(stage: Stage, namespace: str) -> None:
+    """A label is no value: a Secret of an unrecognised controller stays that."""
+    unrecognised(stage, namespace)
+    stage.kubectl("-n", namespace, "label", "secret", SECRET, "looked-at=yes")
+
+
+def owned_by_a_configmap(stage: Stage, namespace: str) -> None:
+    """A person has it collected together with something else: no controller made it."""
+    made = stage.cluster.create(objects.reference("v1", "ConfigMap", "with", namespace))
+    one = manifest(namespace)
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "with", "uid": made["metadata"]["uid"]}
+    one["metadata"]["ownerReferences"] = [owner]
+    stage.kubectl("-n", namespace, "create", "-f", "-", stdin=json.dumps(one))
+
+
+def bootstrap_token(stage: Stage, namespace: str) -> None:
+    one = {**stage.reference(namespace), "type": "bootstrap.kubernetes.io/token"}
+    stage.cluster.create({**one, "stringData": {"token-id": "abcdef"}}, manager="kubeadm")
+
+
 def manifest(namespace: str, value: str = "planted") -> objects.Object:
     """A Secret as a person writes it down."""
     data = {"password": base64.b64encode(value.encode()).decode()}
@@ -310,6 +393,17 @@ WAYS: tuple[tuple[Maker, dict[str, int], str], ...] = (
     (eso_deletion_policy_merge, {"eso_merged": 1}, ""),
     (restored_copy, {"eso_owned": 1}, ""),
     (marks_copied_by_hand, {"eso_owned": 1, "manual": 1}, "kubectl-create"),
+    (eso_target_renamed, {"eso_leftover": 1, "eso_orphan": 1}, ""),
+    (eso_owned_target_renamed, {"eso_owned": 1}, ""),
+    (eso_with_a_template, {"eso_owned": 1}, ""),
+    (eso_of_a_long_name, {"eso_owned": 1}, ""),
+    (eso_merge_into_a_helm_secret, {"eso_merged": 1, "system": 1}, ""),
+    (template_source, {"bootstrap": 1, "eso_owned": 1}, ""),
+    (kubectl_create_tls, {"manual": 1}, "kubectl-create"),
+    (kubectl_create_registry, {"manual": 1}, "kubectl-create"),
+    (kubectl_label, {"unknown": 1}, ""),
+    (owned_by_a_configmap, {"manual": 1}, "kubectl-create"),
+    (bootstrap_token, {"system": 1}, ""),
 )
 
 
@@ -350,3 +444,17 @@ def test_a_patch_while_eso_stands_still_is_a_hand_edit_until_eso_heals_it(
     finally:
         stage.lab.eso.resume()
     stage.exporter.wait_gone("eso_secret_problem", namespace=namespace, problem="hand_edited", timeout=60)
+
+
+def test_an_edit_again_and_again_is_a_war(stage: Stage, namespace: str) -> None:
+    """Somebody's controller writes what ESO heals each time."""
+    stage.synced(namespace)
+    for turn in range(10):
+        time.sleep(1.1)  # see above
+        stage.kubectl(
+            "-n", namespace, "patch", "secret", SECRET, "-p", f'{{"stringData":{{"password":"turn-{turn}"}}}}'
+        )
+        if stage.exporter.lines("eso_secret_problem", namespace=namespace, problem="edit_war"):
+            break
+    [line] = stage.exporter.wait_lines("eso_secret_problem", namespace=namespace, problem="edit_war")
+    assert line.labels["secret"] == SECRET
