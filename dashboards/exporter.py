@@ -188,7 +188,8 @@ def _stats() -> list[Panel]:
             queries=[Query(expr=f"time() - max {started}", legend="running", instant=True)],
             width=3,
             height=4,
-            unit="dtdurations",
+            unit="s",
+            decimals=1,
             no_value="No data",
         ),
         Stat(

@@ -199,7 +199,7 @@ def columns() -> Sequence[Column]:
         Column(
             field="what",
             title="Problem",
-            width=200,
+            width=235,
             wrapped=True,
             mappings=[
                 *mappings.problems(),
@@ -213,14 +213,14 @@ def columns() -> Sequence[Column]:
                 ),
             ],
         ),
-        Column(field="error", title="Why", width=165, wrapped=True, mappings=[*mappings.causes(), mappings.empty("–")]),
+        Column(field="error", title="Why", width=155, wrapped=True, mappings=[*mappings.causes(), mappings.empty("–")]),
         Column(field="store", title="Store", width=110, wrapped=True, mappings=[mappings.empty("–")]),
         Column(field="hit", title="Who is hit", width=110, wrapped=True, mappings=[mappings.empty("–")]),
         Column(field="owner", title="Owner", width=95, wrapped=True, mappings=[mappings.NOBODY]),
         Column(
             field="advice",
             title="What now",
-            width=325,
+            width=300,
             wrapped=True,
             mappings=[*mappings.advice(), mappings.empty("–")],
         ),
