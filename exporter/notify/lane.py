@@ -84,6 +84,7 @@ class Lane:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"notify {api.name}", daemon=True)
         self._sent: dict[Key, Sent] = {}
+        self._begun = clock()
         self._started: str | None = None
         self._forgetful = False
         self.adopted: list[Adopted] | None = None
@@ -227,7 +228,8 @@ class Lane:
             "description": "Sent for as long as the exporter sees everything that it is asked to watch. When it ends, nobody watches: "
             "kubectl get pods -A -l app.kubernetes.io/name=vault-eso-exporter",
         }
-        return _alert(labels, words, None, now + self._settings.resolve_timeout)
+        # Without a beginning Alertmanager would let it begin at its end.
+        return _alert(labels, words, self._begun, now + self._settings.resolve_timeout)
 
     def _succeeded(self) -> None:
         if self.up is False:
@@ -251,11 +253,9 @@ def _key(one: Firing) -> Key:
     return one.alert.name, one.alert.severity, one.labels
 
 
-def _alert(labels: Mapping[str, str], words: Mapping[str, str], starts: float | None, ends: float) -> bytes:
-    told = {"labels": labels, "annotations": words, "endsAt": _rfc3339(ends)}
-    if starts is not None:
-        told["startsAt"] = _rfc3339(starts)
-    return msgspec.json.encode(told)
+def _alert(labels: Mapping[str, str], words: Mapping[str, str], starts: float, ends: float) -> bytes:
+    times = {"startsAt": _rfc3339(starts), "endsAt": _rfc3339(ends)}
+    return msgspec.json.encode({"labels": labels, "annotations": words, **times})
 
 
 def _rfc3339(moment: float) -> str:

@@ -76,7 +76,6 @@ class AlertmanagerDouble:
             alerts = json.loads(body)
             self.posts.append(alerts)
             for one in alerts:
-                one.setdefault("startsAt", datetime.fromtimestamp(time.time()).astimezone().isoformat())
                 self.alerts[tuple(sorted(one["labels"].items()))] = one
             self._answer(handler, 200, {})
 

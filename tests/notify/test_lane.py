@@ -234,6 +234,7 @@ def test_the_heartbeat_is_sent_while_the_exporter_sees(stage: Stage) -> None:
     stage.say(heartbeat=True)
     [sent] = eventually(lambda: stage.double.sent("EsoExporterHeartbeat"))
     assert sent["labels"] == {"alertname": "EsoExporterHeartbeat", "severity": "none", "cluster": "prod"}
+    assert abs(unix(sent["startsAt"]) - time.time()) < 30
     assert abs(unix(sent["endsAt"]) - time.time() - 300) < 30
 
 

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from exporter.config.settings import AlertmanagerSettings
 from exporter.errors import ConfigError
 from exporter.metrics.notify import NotifyCollector, NotifyCounters
+from exporter.notify.evaluation import Outcome
 from exporter.notify.notifier import Notifier
 from exporter.notify.present import Present
 from exporter.notify.wire import REASONS
@@ -20,9 +21,9 @@ from tests.notify.road import SEALED, Road
 
 
 class Stage:
-    """A notifier over a Road whose clock is the real one; `look` stands for the refresher's rounds."""
+    """A notifier over a Road whose clock is the real one; `until` stands for the refresher's rounds. `doubles` have a `url`."""
 
-    def __init__(self, *doubles: AlertmanagerDouble, **settings: Any) -> None:
+    def __init__(self, *doubles: Any, **settings: Any) -> None:
         self.road = Road()
         self.sees = True
         self.registry = CollectorRegistry()
@@ -45,6 +46,10 @@ class Stage:
             raise LookupError("a defect")
         self.road.world.now = now
         return Present(now, self.road.judgements())
+
+    def outcome(self) -> Outcome | None:
+        """What the last look found."""
+        return self.notifier._outcome
 
     def until(self, look: Any) -> Any:
         def turn() -> Any:
