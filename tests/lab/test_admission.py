@@ -93,6 +93,9 @@ def opened(cluster: Cluster, settings: Object) -> Iterator[Opened]:
 
     yield open_
     for one in made:
+        # At once, not when the namespace is gone: other tests count Secrets made by hand in the whole cluster.
+        for secret in cluster.list("v1", "Secret", one["metadata"]["name"]):
+            cluster.delete({"apiVersion": "v1", "kind": "Secret", **secret}, wait=False)
         cluster.delete(one, wait=False)
 
 

@@ -45,8 +45,8 @@
 {{- fail (printf "config.kubernetes.%s: in a pod the exporter uses the pod's own account; leave it out." $key) -}}
 {{- end -}}
 {{- end -}}
-{{- if and (not $v.rbac.secrets) (eq (dig "secrets" "mode" "" $v.config) "metadata") -}}
-{{- fail "config.secrets.mode metadata needs rbac.secrets: set it to true, or leave the mode out." -}}
+{{- if and (not $v.rbac.secrets) (has "metadata" (append (values (dig "secrets" "namespaces" dict $v.config)) (dig "secrets" "mode" "" $v.config))) -}}
+{{- fail "config.secrets: the mode metadata needs rbac.secrets: set it to true, or leave the mode out." -}}
 {{- end -}}
 {{- if and $v.namespaces $kubernetes.namespace_selector -}}
 {{- fail "namespaces and config.kubernetes.namespace_selector: choose one; a selector needs the whole cluster's roles." -}}

@@ -77,7 +77,17 @@ annotations:
 {{- if .Capabilities.APIVersions.Has "monitoring.coreos.com/v1" }}yes{{ end -}}
 {{- end -}}
 
-{{/* "yes" unless Secrets are switched off, by the role or by the configuration. */}}
+{{/* Where Secrets are read: "all" (of the namespaces that are watched), or the names of some, joined by commas, or nothing. */}}
 {{- define "vault-eso-exporter.secrets" -}}
-{{- if and .Values.rbac.secrets (ne (dig "secrets" "mode" "metadata" .Values.config) "off") }}yes{{ end -}}
+{{- if .Values.rbac.secrets -}}
+{{- if ne (dig "secrets" "mode" "metadata" .Values.config) "off" -}}
+all
+{{- else -}}
+{{- $on := list -}}
+{{- range $name, $mode := dig "secrets" "namespaces" dict .Values.config -}}
+{{- if and (ne $mode "off") (or (not $.Values.namespaces) (has $name $.Values.namespaces)) }}{{ $on = append $on $name }}{{ end -}}
+{{- end -}}
+{{- join "," $on -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
