@@ -79,7 +79,7 @@ def scrape(address: str, *headers: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-SEEN = 'eso_exporter_resource_synced{resource="secrets",scope=""} 1\n'
+SEEN = 'eso_exporter_resource_synced{resource="secrets",scope=""} 1.0\n'
 LATE = 'eso_exporter_resource_synced{resource="events",scope=""} 0\n'
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.lab.build import ensure
 from tests.lab.rendering import Object, run
 
@@ -63,7 +61,7 @@ class Schemas:
             "-",
         ]
         wanted = list(objects)
-        said = json.loads(_answer(command, yaml.safe_dump_all(wanted)))["resources"]
+        said = json.loads(_answer(command, "\n---\n".join(map(json.dumps, wanted))))["resources"]
         assert len(said) == len(wanted), "kubeconform did not look at every object"
         return [f"{one['kind']} {one['name']}: {one['msg']}" for one in said if one["status"] != "statusValid"]
 

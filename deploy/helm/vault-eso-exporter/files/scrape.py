@@ -17,14 +17,15 @@ except OSError as error:
     sys.exit(f"{url} does not answer ({error}): is the pod ready, and does a NetworkPolicy admit this one?")
 
 
-def resources(family: str, value: str) -> set[str]:
+def resources(family: str, value: int) -> set[str]:
     """The labels (resource and scope) of a family's samples of this value."""
-    begin, end = f"eso_exporter_resource_{family}", f" {value}"
-    return {line[len(begin) : -len(end)] for line in lines if line.startswith(begin + "{") and line.endswith(end)}
+    name = f"eso_exporter_resource_{family}"
+    samples = [line.removeprefix(name).rpartition(" ") for line in lines if line.startswith(name + "{")]
+    return {labels for labels, _, number in samples if float(number) == value}
 
 
-read, unread = resources("synced", "1"), resources("synced", "0")
-denied, absent = resources("denied", "1"), resources("absent", "1")
+read, unread = resources("synced", 1), resources("synced", 0)
+denied, absent = resources("denied", 1), resources("absent", 1)
 if not read | unread:
     sys.exit(f"{url} answers, but not as vault-eso-exporter does")
 late = unread - denied - absent
