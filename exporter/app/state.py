@@ -56,7 +56,11 @@ def _vault(vault: str, node: str, address: str, seen: Observation | None) -> Vau
     if seen is None:
         return VaultStatus(vault, node, address, "not probed yet")
     if not seen.cause:
-        state = "active" if seen.active else "serving"
-    else:
-        state = seen.detail or seen.error or seen.cause.replace("_", " ")
-    return VaultStatus(vault, node, address, state, seen.at)
+        return VaultStatus(vault, node, address, "active" if seen.active else "serving", seen.at)
+    if seen.cause == "no_active" and seen.configured_node and not seen.dr_secondary:
+        return VaultStatus(vault, node, address, "standby", seen.at)
+    state = seen.detail or seen.error or _CAUSES.get(seen.cause, seen.cause)
+    return VaultStatus(vault, node, address, state, seen.at, bad=True)
+
+
+_CAUSES = {"no_active": "no active node known", "rate_limited": "keeps us away by a quota"}

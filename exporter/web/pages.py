@@ -36,13 +36,14 @@ class ResourceStatus(msgspec.Struct, frozen=True):
 
 
 class VaultStatus(msgspec.Struct, frozen=True):
-    """One probed node: `state` in words, `probed` Unix seconds of the last probe."""
+    """One probed node: `state` in words, `bad` when nobody is served, `probed` Unix seconds of the last probe."""
 
     vault: str
     node: str
     address: str
     state: str
     probed: float | None = None
+    bad: bool = False
 
 
 class NotProbed(msgspec.Struct, frozen=True):

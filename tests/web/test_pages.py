@@ -59,7 +59,7 @@ def test_resources():
 
 def test_vaults():
     text = text_of(
-        vaults=(VaultStatus("main", "node-a", "https://vault:8200", "sealed", NOW - 150),),
+        vaults=(VaultStatus("main", "node-a", "https://vault:8200", "sealed", NOW - 150, bad=True),),
         not_probed=(NotProbed("https://tenant:8200", "not_allowed", "allow it with --vault.allow"),),
     )
     assert "main node-a https://vault:8200 sealed 2 min ago" in text
