@@ -10,7 +10,7 @@ LOCK  := uv pip compile --universal --python-version 3.11 --generate-hashes --no
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lab soak rules-compare lab check docs generate format lock dashboards-preview clean
+.PHONY: help demo test test-lab soak rules-compare lab check mutate docs generate format lock dashboards-preview clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ lab test-lab soak rules-compare: export PATH := $(PATH):/usr/local/go/bin
 
 lab: $(call STAMP,dev) ## Build the real servers that the lab starts (minutes the first time)
 	@$(PY) -m tests.lab.build
+
+mutate: $(call STAMP,dev) ## Change the alert rules in every careless way: do their tests notice? (needs promtool)
+	@$(PY) -m tests.alerts.mutate $(ARGS)
 
 check: $(call STAMP,dev) ## Check format, lint, types, layers and generated files
 	@$(PY) -m ruff format --check .

@@ -33,8 +33,9 @@ severities of one trouble share the name, so that the rule "critical silences wa
 _CONVENTIONS = """
 ## What every rule keeps to
 
-- **Gaps.** Series are read through `last_over_time(…[6m])`: five minutes without a scrape neither end nor restart an alert. When an object is
-  deleted its alert therefore ends six minutes later, and the time it is kept.
+- **Gaps.** Series are read through `last_over_time(…[6m])`: five minutes without a scrape neither end nor restart an alert. What is told by a
+  series that ends (a problem, a deleted object) is therefore believed for six minutes more; not so for ExternalSecrets, where the exporter is
+  heard and says that it sees them all.
 - **Replicas.** Everything is aggregated to the labels of the object: two exporters, two scrapes of one, or two Prometheus servers are one alert. What
   concerns an exporter itself is judged for each (`job`, `instance`): a blind one must not hide behind one that sees.
 - **Reason and error class** change often. Rules aggregate them away; texts look them up when they are sent.

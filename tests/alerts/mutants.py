@@ -16,7 +16,8 @@ from typing import Any
 
 import promql_parser as promql
 
-from tests.alerts.rulefile import Rule, nodes
+from tests.alerts.labels import Labels
+from tests.alerts.rulefile import Rule, load
 
 FLIPPED = {"==": "!=", "!=": "==", ">": "<=", "<=": ">", "<": ">=", ">=": "<"}
 EDGE = {">": ">=", ">=": ">", "<": "<=", "<=": "<"}
@@ -24,6 +25,7 @@ ARITHMETIC = {"-": "+", "+": "-", "/": "*", "*": "/"}
 AGGREGATIONS = {"max": "min", "min": "max", "sum": "max", "count": "group"}
 FUNCTIONS = {"max_over_time": "min_over_time", "min_over_time": "max_over_time", "changes": "count_over_time"}
 OPERATORS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
+LABELS = Labels(load())
 Change = tuple[str, str]
 """(what was done, the new text)"""
 
@@ -133,7 +135,7 @@ def _here(node: Any) -> Iterator[Change]:
             for label in labels:
                 rest = [one for one in labels if one != label]
                 yield f"without {label} in {_short(node)}", _aggregation(node, name, rest, text(node.expr))
-            if "instance" not in labels and not _recorded(node.expr):
+            if "instance" not in labels and "instance" in LABELS.of(node.expr):
                 yield (
                     f"instance kept in {_short(node)}",
                     _aggregation(node, name, [*labels, "instance"], text(node.expr)),
@@ -152,15 +154,6 @@ def _here(node: Any) -> Iterator[Change]:
             others = (node.val * 0.5, node.val * 1.5) if node.val else (1.0,)
             for other in others:
                 yield f"{node.val:.10g} → {other:.10g}", f"{other:.10g}"
-
-
-def _recorded(node: Any) -> bool:
-    """Whether an expression reads only recorded series, which carry no instance."""
-    return all(
-        one.name is not None and one.name.startswith("eso:")
-        for one in nodes(node)
-        if isinstance(one, promql.VectorSelector)
-    )
 
 
 def _binary(node: Any) -> Iterator[Change]:

@@ -143,7 +143,7 @@ class World:
         test: dict[str, Any] = {
             "name": self.name,
             "interval": f"{self.step}s",
-            "input_series": [{"series": one.text(), "values": _packed(one.values)} for one in self.series],
+            "input_series": [{"series": one.text(), "values": packed(one.values)} for one in self.series],
             "promql_expr_test": expressions,
         }
         if self.texts:
@@ -392,7 +392,7 @@ def _sample(labels: Labels) -> str:
     return "ALERTS{" + ",".join(f"{k}={json.dumps(v)}" for k, v in ({"alertstate": "firing"} | labels).items()) + "}"
 
 
-def _packed(values: Sequence[str]) -> str:
+def packed(values: Sequence[str]) -> str:
     """Values in promtool's short form: `1x9` for ten ones."""
     parts: list[str] = []
     index = 0
