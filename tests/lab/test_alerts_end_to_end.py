@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.alerts.runbooks import blocks, pages
 from tests.lab import objects
 from tests.lab.watched import PAYROLL, SECRETS, SHOP, STORE, Watched, begin, minutes
 from tests.lab.webhook import Notification
@@ -139,3 +140,10 @@ def test_an_exporter_that_is_killed_is_missed(watched: Watched) -> None:
     watched.exporter.start()
     watched.webhook.wait_for("its end", lambda one: one.status == "resolved")
     assert [one.names for one in watched.webhook.received()] == [{"EsoExporterAbsent"}] * 2
+
+
+def test_prometheus_takes_every_query_of_the_runbooks(watched: Watched) -> None:
+    queries = [one for page in pages() for block in blocks(page) if block.language == "promql" for one in block.queries]
+    assert len(queries) > 30
+    for query in queries:
+        watched.prometheus.query(query)  # an error is an AssertionError that shows the query
