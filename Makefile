@@ -10,7 +10,7 @@ LOCK  := uv pip compile --universal --python-version 3.11 --generate-hashes --no
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lab soak rules-compare lab check mutate docs generate format lock dashboards-preview clean
+.PHONY: help demo test test-lab soak rules-compare bench lab check mutate docs generate format lock dashboards-preview clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -30,8 +30,11 @@ soak: lab ## Ten minutes of a healthy cluster on real servers, of which no alert
 rules-compare: $(call STAMP,dev) ## Thirteen incidents through our rules and the usual ones: docs/comparison-alerts.md
 	@$(PY) -m alerts.compare --promtool "$$($(PY) -c 'from tests.lab.build import ensure; print(ensure("promtool"))')"
 
+bench: $(call STAMP,dev) ## Measure against kube-state-metrics and a plain exporter (ARGS: parts, --quick, --strict)
+	@$(PY) -m benchmarks $(ARGS)
+
 # Go's own installer puts it where PATH often does not look.
-lab test-lab soak rules-compare: export PATH := $(PATH):/usr/local/go/bin
+lab test-lab soak rules-compare bench: export PATH := $(PATH):/usr/local/go/bin
 
 lab: $(call STAMP,dev) ## Build the real servers that the lab starts (minutes the first time)
 	@$(PY) -m tests.lab.build

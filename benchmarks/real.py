@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import json
+import ssl
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks import usage
@@ -15,10 +17,14 @@ from benchmarks.freshness import measure_freshness
 from benchmarks.hostile import measure_hostile
 from benchmarks.rounds import Series, ratio, scrape_in_turn
 from benchmarks.tricks import TRICKS
+from tests.lab.certificates import Authority
 from tests.lab.exporter_process import ACCOUNT, NAMESPACE, install_rbac
 from tests.lab.servers import BareCluster, install_crds
 
-OURS, OURS_AGE, KSM, PLAIN = "ours, age off", "ours, age on", "kube-state-metrics", "plain Python"
+REAL_PARTS = ("scrapes", "tricks", "hostile", "freshness", "values")
+
+OURS, OURS_AGE, OURS_TLS = "ours, age off", "ours, age on", "ours, TLS"
+KSM, PLAIN = "kube-state-metrics", "plain Python"
 SMALL_VALUE, LARGE_VALUE = 3_000, 27_000
 
 
@@ -36,10 +42,19 @@ class Arena:
         self.ours = self.servers.cluster.service_account_kubeconfig(self.folder / "ours", NAMESPACE, ACCOUNT)
         self.admin = self.servers.cluster.kubeconfig
         self.writer = Writer(self.servers.apiserver)
+        self.trust = self._trust()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.servers.stop()
+
+    def _trust(self) -> ssl.SSLContext:
+        """Writes the web configuration of the contestant that speaks TLS; returns what its clients trust."""
+        authority = Authority(self.folder / "web-ca")
+        pair = authority.server("localhost")
+        web = {"tls_server_config": {"cert_file": str(pair.certificate), "key_file": str(pair.key)}}
+        (self.folder / "web.yaml").write_text(json.dumps(web))
+        return ssl.create_default_context(cafile=str(authority.certificate))
 
     def contestant(self, name: str) -> Contestant:
         """A process, not yet started; a name of TRICKS is ours with that trick off."""
@@ -48,7 +63,10 @@ class Arena:
         if name == PLAIN:
             return Plain(name, self.folder, self.admin)
         arguments = [] if name == OURS_AGE else [AGE_OFF]
-        return Ours(name, self.folder, self.ours, *arguments, trick=name if name in TRICKS else "")
+        if name == OURS_TLS:
+            arguments.append(f"--web.config.file={self.folder / 'web.yaml'}")
+        trick, tls = name if name in TRICKS else "", self.trust if name == OURS_TLS else None
+        return Ours(name, self.folder, self.ours, *arguments, trick=trick, tls=tls)
 
 
 @contextlib.contextmanager
@@ -66,34 +84,40 @@ def running(arena: Arena, sizes: Sizes, *names: str) -> Iterator[dict[str, Conte
             one.stop()
 
 
-def measure_real(report: Report, folder: Path, sizes: Sizes, rounds: int, *, full: bool) -> None:
-    """Everything of issue 4 that is measured on the real API server."""
+def measure_real(
+    report: Report, folder: Path, sizes: Sizes, rounds: int, parts: Collection[str], *, full: bool
+) -> None:
+    """The `parts` of REAL_PARTS, one after the other over the same objects."""
     with Arena(folder) as arena:
         filler = Filler(arena.writer, sizes)
-        with running(arena, Sizes(0, 0, 0), OURS, PLAIN) as empty:
-            idle = {name: one.sync_cpu for name, one in empty.items()}
+        idle = _idle(arena) if "scrapes" in parts else {}
         filler.externalsecrets()
         filler.secrets(SMALL_VALUE)
         report.section(
             f"Real API server: {sizes.externalsecrets:,} ExternalSecrets, {sizes.secrets:,} Secrets "
             f"({sizes.targets:,} targets, {sizes.manual:,} manual), values of {SMALL_VALUE // 1000} KB"
         )
-        with running(arena, sizes, OURS, OURS_AGE, KSM, PLAIN) as all_:
-            _scrapes(report, all_, rounds, full=full)
-            _initial_sync(report, all_, idle, sizes)
-            peaks = {name: usage.peak_resident(one.pid) for name, one in all_.items()}
-            all_[KSM].stop()
-            all_[PLAIN].stop()
-            all_[OURS_AGE].stop()
-            measure_freshness(report, all_[OURS].port, arena.writer, sizes, full=full)
-            measure_hostile(report, all_[OURS], rounds, full=full)
-        with running(arena, sizes, OURS, *(name for name in TRICKS if name != "none")) as variants:
-            _tricks(report, variants, rounds)
-        filler.secrets(LARGE_VALUE, again=True)
-        with running(arena, sizes, OURS, KSM) as both:
-            _scrape_a_while(both)
-            larger = {name: usage.peak_resident(one.pid) for name, one in both.items()}
-        _memory(report, peaks, larger, full=full)
+        if "scrapes" in parts:
+            with running(arena, sizes, OURS, OURS_AGE, KSM, PLAIN) as all_:
+                _scrapes(report, all_, rounds, full=full)
+                _initial_sync(report, all_, idle, sizes)
+        if "tricks" in parts:
+            with running(arena, sizes, OURS, *(name for name in TRICKS if name != "none")) as variants:
+                _tricks(report, variants, rounds)
+        if not {"freshness", "hostile"}.isdisjoint(parts):
+            with running(arena, sizes, OURS, OURS_TLS) as ours:
+                if "hostile" in parts:
+                    measure_hostile(report, ours[OURS], ours[OURS_TLS], rounds, full=full)
+                if "freshness" in parts:
+                    measure_freshness(report, ours[OURS].port, arena.writer, sizes, full=full)
+        if "values" in parts:
+            _memory(report, arena, filler, sizes, full=full)
+
+
+def _idle(arena: Arena) -> dict[str, float]:
+    """CPU seconds until the first whole scrape of a cluster without objects."""
+    with running(arena, Sizes(0, 0, 0), OURS, PLAIN) as empty:
+        return {name: one.sync_cpu for name, one in empty.items()}
 
 
 def _scrapes(report: Report, all_: Mapping[str, Contestant], rounds: int, *, full: bool) -> None:
@@ -139,12 +163,24 @@ def _scrape_a_while(both: Mapping[str, Contestant]) -> None:
         scrape_in_turn(targets, 2, gzip=gzip)
 
 
-def _memory(report: Report, peaks: Mapping[str, float], larger: Mapping[str, float], *, full: bool) -> None:
-    rows = [(name, shown(peak), shown(larger[name]) if name in larger else "") for name, peak in peaks.items()]
+def _memory(report: Report, arena: Arena, filler: Filler, sizes: Sizes, *, full: bool) -> None:
+    """Peak RSS after the sync and some scrapes, with small values and with large ones."""
+    peaks = _peaks(arena, sizes)
+    filler.secrets(LARGE_VALUE, again=True)
+    larger = _peaks(arena, sizes)
+    rows = [(name, shown(peak), shown(larger[name])) for name, peak in peaks.items()]
     report.table(("peak RSS, MB", f"values {SMALL_VALUE // 1000} KB", f"values {LARGE_VALUE // 1000} KB"), rows)
-    report.below("peak RSS : KSM", peaks[OURS_AGE] / peaks[KSM], 0.5, full_size=full)
-    report.below("peak RSS", peaks[OURS_AGE], 150, unit=" MB", full_size=full)
-    report.below("peak RSS, values nine times as large", larger[OURS] / peaks[OURS], 1.05, full_size=full)
+    for name, peak in ((OURS, peaks[OURS]), (OURS_AGE, peaks[OURS_AGE])):
+        age = name.partition(", ")[2]
+        report.below(f"peak RSS, {age} : KSM", peak / peaks[KSM], 0.5, full_size=full)
+        report.below(f"peak RSS, {age}", peak, 150, unit=" MB", full_size=full)
+    report.below("peak RSS, values of 27 KB : of 3 KB", larger[OURS_AGE] / peaks[OURS_AGE], 1.1, full_size=full)
+
+
+def _peaks(arena: Arena, sizes: Sizes) -> dict[str, float]:
+    with running(arena, sizes, OURS, OURS_AGE, KSM) as all_:
+        _scrape_a_while(all_)
+        return {name: usage.peak_resident(one.pid) for name, one in all_.items()}
 
 
 def _tricks(report: Report, variants: Mapping[str, Contestant], rounds: int) -> None:
