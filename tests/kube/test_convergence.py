@@ -6,35 +6,33 @@ object that was there all the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from exporter.demo import faults, objects, workloads
+from exporter.demo import faults, workloads
 from exporter.demo.cluster import SimulatedCluster
 from exporter.kube.resource import Resource
+from tests.kube.disturbances import (
+    RESOURCES,
+    SCENARIOS,
+    Scenario,
+    change_everything,
+    drop,
+    forget_history,
+    on_next_watches,
+    put,
+    while_away,
+)
 from tests.kube.doubles import Watched, eventually, thing_resource
-
-RESOURCES = ("externalsecrets", "secrets")
 
 
 def things() -> tuple[Resource, ...]:
     """Secrets as a Table and ExternalSecrets as JSON, in records that tell what changed."""
     external = thing_resource("externalsecrets", group="external-secrets.io", form="json", optional=True)
     return (external, thing_resource("secrets"))
-
-
-def put(cluster: SimulatedCluster, name: str, mark: str = "", **labels: str) -> None:
-    labels = {**labels, **({"mark": mark} if mark else {})}
-    cluster.apply(objects.external_secret("shop", name, labels=labels))
-    cluster.apply(objects.secret("shop", name, labels=labels))
-
-
-def drop(cluster: SimulatedCluster, name: str) -> None:
-    for resource in RESOURCES:
-        cluster.delete(resource, "shop", name)
 
 
 @pytest.fixture
@@ -56,13 +54,6 @@ def watched(cluster: SimulatedCluster, tmp_path: Path) -> Iterator[Watched]:
         yield watched
 
 
-def change_everything(cluster: SimulatedCluster) -> None:
-    """One object comes, one changes, one goes, one is replaced by another of its name."""
-    put(cluster, "comes")
-    put(cluster, "changes", "new")
-    drop(cluster, "leaves")
-
-
 def assert_converges(
     watched: Watched, cluster: SimulatedCluster, tmp_path: Path, may_go: set[str] = frozenset()
 ) -> None:  # type: ignore[assignment]
@@ -81,99 +72,6 @@ def assert_converges(
         assert {name for _, name in sink.removed} <= {"leaves", *may_go}
     assert watched.watcher.alive()
     assert all(status.synced for status in watched.watcher.statuses())
-
-
-Scenario = Callable[[SimulatedCluster], list[faults.Injected]]
-
-
-def on_open_watches(fault: faults.Fault) -> Scenario:
-    def run(cluster: SimulatedCluster) -> list[faults.Injected]:
-        for resource in RESOURCES:
-            assert cluster.disrupt(resource, fault) == 1
-        change_everything(cluster)
-        return []
-
-    return run
-
-
-def while_away(cluster: SimulatedCluster, change: Callable[[SimulatedCluster], None]) -> None:
-    """Cut the watches, keep them from returning, and change the cluster meanwhile."""
-    hold = [cluster.faults.inject(faults.Status(500), resource, verb="watch") for resource in RESOURCES]
-    for resource in RESOURCES:
-        cluster.disrupt(resource, faults.Drop())
-    eventually(lambda: all(fault.hits for fault in hold), "watches kept away")
-    change(cluster)
-    for fault in hold:
-        fault.clear()
-
-
-def on_next_watches(fault: faults.Fault, times: int = 2) -> Scenario:
-    """The cluster changes while the watches are away; the fault hits those that follow."""
-
-    def run(cluster: SimulatedCluster) -> list[faults.Injected]:
-        while_away(cluster, change_everything)
-        return [cluster.faults.inject(fault, resource, verb="watch", times=times) for resource in RESOURCES]
-
-    return run
-
-
-def on_lists(fault: faults.Fault, times: int = 2) -> Scenario:
-    """History is forgotten while the watches are away, so it must be listed again; the fault hits these lists."""
-
-    def run(cluster: SimulatedCluster) -> list[faults.Injected]:
-        injected = [cluster.faults.inject(fault, resource, verb="list", times=times) for resource in RESOURCES]
-        forget_history(cluster)
-        return injected
-
-    return run
-
-
-def forget_history(cluster: SimulatedCluster) -> list[faults.Injected]:
-    """A real 410: what the watches ask for is no longer there."""
-
-    def change(cluster: SimulatedCluster) -> None:
-        change_everything(cluster)
-        cluster.compact(*RESOURCES)
-
-    while_away(cluster, change)
-    return []
-
-
-def nothing(cluster: SimulatedCluster) -> list[faults.Injected]:
-    change_everything(cluster)
-    return []
-
-
-SCENARIOS: dict[str, Scenario] = {
-    "nothing at all": nothing,
-    "410 event": on_open_watches(faults.GoneEvent()),
-    "HTTP 410 on the watch": on_next_watches(faults.Status(410)),
-    "history forgotten": forget_history,
-    "410 on a continue token": on_lists(faults.ExpiredContinue()),
-    "stream cut mid-chunk": on_open_watches(faults.CloseMidChunk()),
-    "list cut mid-chunk": on_lists(faults.CloseMidChunk()),
-    "silence on an open watch": on_open_watches(faults.Silence()),
-    "silence after the head of the next": on_next_watches(faults.Silence(headers=True), times=1),
-    "silence instead of an answer": on_next_watches(faults.Silence(), times=1),
-    "silence instead of a list": on_lists(faults.Silence(), times=1),
-    "connection closed": on_open_watches(faults.Drop()),
-    "requests dropped": on_next_watches(faults.Drop(), times=3),
-    "events twice": on_next_watches(faults.Duplicate(), times=2),
-    "last event once more": on_open_watches(faults.Duplicate()),
-    "an unknown object deleted": on_open_watches(faults.UnknownDelete()),
-    "whole state replayed": on_next_watches(faults.Replay()),
-    "429 with Retry-After on the watch": on_next_watches(faults.Status(429, retry_after=1), times=1),
-    "429 with Retry-After on the list": on_lists(faults.Status(429, retry_after=1), times=1),
-    "500 on watches for a while": on_next_watches(faults.Status(500), times=8),
-    "500 on lists for a while": on_lists(faults.Status(500), times=8),
-    "503 from a proxy, as HTML": on_next_watches(faults.Status(503, html=True)),
-    "403 for a moment on the watch": on_next_watches(faults.Status(403)),
-    "403 for a moment on the list": on_lists(faults.Status(403)),
-    "404 for a moment on the list": on_lists(faults.Status(404)),
-    "chunks merged": on_next_watches(faults.MergedChunks(), times=1),
-    "chunks cut to bytes": on_next_watches(faults.CutChunks(), times=1),
-    "slow answers": on_next_watches(faults.Slow(0.3), times=1),
-}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
