@@ -15,12 +15,13 @@ from benchmarks import exposition
 from benchmarks.cluster_objects import Sizes
 from benchmarks.failing import measure_failing
 from benchmarks.figures import Report
+from benchmarks.freshness import measure_events
 from benchmarks.large import LargeSizes, measure_large
 from benchmarks.real import REAL_PARTS, measure_real
 from tests.lab.build import BuildError, ensure, ensure_crds
 from tests.lab.servers import ROOT
 
-PARTS = (*REAL_PARTS, "large", "failing", "exposition")
+PARTS = (*REAL_PARTS, "large", "events", "failing", "exposition")
 
 _BINARIES = ("etcd", "kube-apiserver", "kube-state-metrics")
 _PACKAGES = ("msgspec", "isal", "urllib3", "prometheus_client", "kubernetes")
@@ -64,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             measure_real(report, folder, QUICK_SIZES if chosen.quick else SIZES, rounds, real, full=not chosen.quick)
         if "large" in parts:
             measure_large(report, folder, LargeSizes.quick() if chosen.quick else LargeSizes(), rounds)
+        if "events" in parts:
+            measure_events(report, folder, QUICK_SIZES if chosen.quick else SIZES, full=not chosen.quick)
         if "failing" in parts:
             measure_failing(report, folder)
         if "exposition" in parts:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from benchmarks.cluster_objects import Sizes, name_of, namespace_of
+from benchmarks import cluster_objects
+from benchmarks.cluster_objects import Sizes, name_of, namespace_of, refreshed_at
+from benchmarks.contestants import AGE_OFF, Ours
 from benchmarks.figures import Report, ms, shown
 from benchmarks.filling import CONNECTIONS, Writer
 from benchmarks.scraper import Scraper
+from exporter.demo import objects
+from exporter.demo.cluster import SimulatedCluster
 from exporter.demo.fields import stamp
 
 RATE, SECONDS = 500, 10.0
@@ -21,8 +27,8 @@ _PATIENCE = 10.0
 class _Changes:
     """Refreshes of ExternalSecrets, written at a steady rate, each object once; and when each was acknowledged."""
 
-    def __init__(self, writer: Writer, sizes: Sizes, count: int) -> None:
-        self._writer = writer
+    def __init__(self, write: Callable[[str, str, int], None], sizes: Sizes, count: int) -> None:
+        self._change = write
         self._sizes = sizes
         self._moment = int(time.time())
         self._count = count
@@ -45,8 +51,7 @@ class _Changes:
 
     def _write(self, number: int) -> None:
         namespace, name = namespace_of(number, self._sizes), name_of(number)
-        path = f"/apis/external-secrets.io/v1/namespaces/{namespace}/externalsecrets/{name}/status"
-        self._writer("PATCH", path, {"status": {"refreshTime": stamp(self._moment)}}, "external-secrets")
+        self._change(namespace, name, self._moment)
         at = time.monotonic()
         line = f'{_FAMILY}{{namespace="{namespace}",name="{name}"}} {self._moment}'.encode()
         with self._lock:
@@ -59,9 +64,51 @@ class _Changes:
             return [max(0.0, at - self.pending.pop(line)) for line in found]
 
 
-def measure_freshness(report: Report, port: int, writer: Writer, sizes: Sizes, *, full: bool) -> None:
+def on_real_server(writer: Writer) -> Callable[[str, str, int], None]:
+    """Writes a refresh as ESO does: a patch of the status."""
+
+    def write(namespace: str, name: str, moment: int) -> None:
+        path = f"/apis/external-secrets.io/v1/namespaces/{namespace}/externalsecrets/{name}/status"
+        writer("PATCH", path, {"status": {"refreshTime": stamp(moment)}}, "external-secrets")
+
+    return write
+
+
+def on_double(cluster: SimulatedCluster) -> Callable[[str, str, int], None]:
+    """Writes a refresh into a simulated cluster of this process."""
+
+    def write(namespace: str, name: str, moment: int) -> None:
+        cluster.apply(objects.external_secret(namespace, name, ready="True", refreshed=float(moment)))
+
+    return write
+
+
+def measure_events(report: Report, folder: Path, sizes: Sizes, *, full: bool) -> None:
+    """The same from a double, where the machine cannot write 500 changes a second to a real API server."""
+    folder.mkdir(parents=True, exist_ok=True)
+    report.section(f"Events from the double: {sizes.externalsecrets:,} ExternalSecrets")
+    with SimulatedCluster() as cluster:
+        for one in cluster_objects.namespaces(sizes):
+            cluster.apply(one)
+        cluster.apply(cluster_objects.store())
+        write = on_double(cluster)
+        for number in range(sizes.externalsecrets):
+            write(namespace_of(number, sizes), name_of(number), int(refreshed_at(number)))
+        kubeconfig = cluster.write_kubeconfig(folder / "events.kubeconfig")
+        ours = Ours("ours-events", folder, kubeconfig, AGE_OFF)
+        ours.spawn()
+        try:
+            ours.wait_complete(Sizes(sizes.externalsecrets, 0, 0))
+            measure_freshness(report, ours.port, write, sizes, "the double", full=full)
+        finally:
+            ours.stop()
+
+
+def measure_freshness(
+    report: Report, port: int, write: Callable[[str, str, int], None], sizes: Sizes, where: str, *, full: bool
+) -> None:
     """Writes 500 changes a second for ten seconds while scraping ten times a second."""
-    changes = _Changes(writer, sizes, min(int(RATE * SECONDS), sizes.externalsecrets))
+    changes = _Changes(write, sizes, min(int(RATE * SECONDS), sizes.externalsecrets))
     thread = threading.Thread(target=changes.run)
     scraper = Scraper(port, gzip=True)
     begin = f"\n{_FAMILY}{{".encode()
@@ -91,4 +138,6 @@ def measure_freshness(report: Report, port: int, writer: Writer, sizes: Sizes, *
         f"{_SCRAPE_EVERY * 1000:.0f} ms: p50 {ms(p50)} ms, p99 {ms(p99)} ms, longest {ms(delays[-1])} ms.\n"
     )
     told = f"{shown(p99)} s at {shown(rate)}/s"
-    report.below("event → visible in a scrape, p99", p99, 1.0, told, " s", full_size=full and rate > 0.9 * RATE)
+    report.below(
+        f"event → visible in a scrape, p99, {where}", p99, 1.0, told, " s", full_size=full and rate > 0.9 * RATE
+    )
