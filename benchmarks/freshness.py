@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import multiprocessing
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from benchmarks import cluster_objects
 from benchmarks.cluster_objects import Sizes, name_of, namespace_of, refreshed_at
@@ -24,24 +27,27 @@ _FAMILY = "eso_externalsecret_last_sync_timestamp_seconds"
 _PATIENCE = 10.0
 
 
-class _Changes:
+class Changes:
     """Refreshes of ExternalSecrets, written at a steady rate, each object once; and when each was acknowledged."""
 
-    def __init__(self, write: Callable[[str, str, int], None], sizes: Sizes, count: int) -> None:
+    def __init__(
+        self, write: Callable[[str, str, int], None], sizes: Sizes, count: int, moment: int, workers: int = CONNECTIONS
+    ) -> None:
         self._change = write
         self._sizes = sizes
-        self._moment = int(time.time())
-        self._count = count
+        self._moment = moment
+        self._workers = workers
         self._lock = threading.Lock()
-        self.pending: dict[bytes, float] = {}
+        self._pending: dict[bytes, float] = {}
+        self.count = count
         self.done = threading.Event()
         self.seconds = 0.0
 
     def run(self) -> None:
         """Writes them all."""
         begun = time.monotonic()
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            for number in range(self._count):
+        with ThreadPoolExecutor(self._workers) as pool:
+            for number in range(self.count):
                 wait = begun + number / RATE - time.monotonic()
                 if wait > 0:
                     time.sleep(wait)
@@ -55,81 +61,132 @@ class _Changes:
         at = time.monotonic()
         line = f'{_FAMILY}{{namespace="{namespace}",name="{name}"}} {self._moment}'.encode()
         with self._lock:
-            self.pending[line] = at
+            self._pending[line] = at
 
-    def seen(self, lines: set[bytes], at: float) -> list[float]:
-        """What these lines show for the first time: seconds since each was acknowledged (0 when it was seen before)."""
+    def taken(self) -> dict[bytes, float]:
+        """What was acknowledged since the last call, and when by the machine's monotonic clock."""
         with self._lock:
-            found = lines & self.pending.keys()
-            return [max(0.0, at - self.pending.pop(line)) for line in found]
+            taken, self._pending = self._pending, {}
+        return taken
 
 
-def on_real_server(writer: Writer) -> Callable[[str, str, int], None]:
-    """Writes a refresh as ESO does: a patch of the status."""
+def _count(sizes: Sizes) -> int:
+    return min(int(RATE * SECONDS), sizes.externalsecrets)
+
+
+def changes_on_server(writer: Writer, sizes: Sizes) -> Changes:
+    """Refreshes as ESO writes them, to a real API server: patches of the status."""
 
     def write(namespace: str, name: str, moment: int) -> None:
         path = f"/apis/external-secrets.io/v1/namespaces/{namespace}/externalsecrets/{name}/status"
         writer("PATCH", path, {"status": {"refreshTime": stamp(moment)}}, "external-secrets")
 
-    return write
-
-
-def on_double(cluster: SimulatedCluster) -> Callable[[str, str, int], None]:
-    """Writes a refresh into a simulated cluster of this process."""
-
-    def write(namespace: str, name: str, moment: int) -> None:
-        cluster.apply(objects.external_secret(namespace, name, ready="True", refreshed=float(moment)))
-
-    return write
+    return Changes(write, sizes, _count(sizes), int(time.time()))
 
 
 def measure_events(report: Report, folder: Path, sizes: Sizes, *, full: bool) -> None:
     """The same from a double, where the machine cannot write 500 changes a second to a real API server."""
     folder.mkdir(parents=True, exist_ok=True)
     report.section(f"Events from the double: {sizes.externalsecrets:,} ExternalSecrets")
-    with SimulatedCluster() as cluster:
-        for one in cluster_objects.namespaces(sizes):
-            cluster.apply(one)
-        cluster.apply(cluster_objects.store())
-        write = on_double(cluster)
-        for number in range(sizes.externalsecrets):
-            write(namespace_of(number, sizes), name_of(number), int(refreshed_at(number)))
-        kubeconfig = cluster.write_kubeconfig(folder / "events.kubeconfig")
+    kubeconfig = folder / "events.kubeconfig"
+    orders, theirs = multiprocessing.Pipe()
+    double = multiprocessing.get_context("spawn").Process(target=_double, args=(sizes, str(kubeconfig), theirs))
+    double.start()
+    try:
+        orders.recv()
         ours = Ours("ours-events", folder, kubeconfig, AGE_OFF)
         ours.spawn()
         try:
             ours.wait_complete(Sizes(sizes.externalsecrets, 0, 0))
-            measure_freshness(report, ours.port, write, sizes, "the double", full=full)
+            measure_freshness(report, ours.port, _Remote(orders, _count(sizes)), "the double", full=full)
         finally:
             ours.stop()
+    finally:
+        double.terminate()
+        double.join()
 
 
-def measure_freshness(
-    report: Report, port: int, write: Callable[[str, str, int], None], sizes: Sizes, where: str, *, full: bool
-) -> None:
-    """Writes 500 changes a second for ten seconds while scraping ten times a second."""
-    changes = _Changes(write, sizes, min(int(RATE * SECONDS), sizes.externalsecrets))
+def _double(sizes: Sizes, kubeconfig: str, orders: Any) -> None:
+    """A process: a simulated cluster, and changes in it once they are ordered; tells when each was made."""
+    with SimulatedCluster() as cluster:
+        for one in cluster_objects.namespaces(sizes):
+            cluster.apply(one)
+        cluster.apply(cluster_objects.store())
+
+        def write(namespace: str, name: str, moment: int) -> None:
+            cluster.apply(objects.external_secret(namespace, name, ready="True", refreshed=float(moment)))
+
+        for number in range(sizes.externalsecrets):
+            namespace, name = namespace_of(number, sizes), name_of(number)
+            # With its target: ten thousand missing Secrets are found in one round, which is another test.
+            cluster.apply(objects.secret(namespace, name))
+            write(namespace, name, int(refreshed_at(number)))
+        cluster.write_kubeconfig(Path(kubeconfig))
+        orders.send("ready")
+        moment = orders.recv()
+        changes = Changes(write, sizes, _count(sizes), moment, workers=1)
+        thread = threading.Thread(target=changes.run)
+        thread.start()
+        while not changes.done.wait(0.02):
+            orders.send(changes.taken())
+        orders.send(changes.taken())
+        orders.send(changes.seconds)
+        threading.Event().wait()
+
+
+class _Remote:
+    """The changes of the process `_double`."""
+
+    def __init__(self, orders: Any, count: int) -> None:
+        self._orders = orders
+        self.count = count
+        self.seconds = 0.0
+        self.done = threading.Event()
+        self._pending: dict[bytes, float] = {}
+
+    def run(self) -> None:
+        self._orders.send(int(time.time()))
+        while not self.done.is_set():
+            told = self._orders.recv()
+            if isinstance(told, float):
+                self.seconds = told
+                self.done.set()
+            else:
+                self._pending.update(told)
+
+    def taken(self) -> dict[bytes, float]:
+        """What was acknowledged since the last call, and when by the machine's monotonic clock."""
+        taken, self._pending = self._pending, {}
+        return taken
+
+
+def measure_freshness(report: Report, port: int, changes: Changes | _Remote, where: str, *, full: bool) -> None:
+    """500 changes a second for ten seconds while scraping ten times a second."""
     thread = threading.Thread(target=changes.run)
     scraper = Scraper(port, gzip=True)
     begin = f"\n{_FAMILY}{{".encode()
-    delays: list[float] = []
+    acknowledged: dict[bytes, float] = {}
+    seen: dict[bytes, float] = {}
+    before = set(_lines(scraper().text, begin))
     end = None
     thread.start()
-    while end is None or (changes.pending and time.monotonic() < end):
+    while end is None or (len(seen) < changes.count and time.monotonic() < end):
         began = time.monotonic()
         text = scraper().text
         at = time.monotonic()
-        lines = (
-            text[text.find(begin) + 1 : text.rfind(begin)].split(b"\n")
-            + text[text.rfind(begin) + 1 :].split(b"\n", 1)[:1]
-        )
-        delays += changes.seen(set(lines), at)
+        fresh = set(_lines(text, begin)) - before
+        before |= fresh
+        seen |= dict.fromkeys(fresh, at)
+        acknowledged |= changes.taken()
         if end is None and changes.done.is_set():
             end = time.monotonic() + _PATIENCE
         time.sleep(max(0.0, _SCRAPE_EVERY - (time.monotonic() - began)))
     thread.join()
+    acknowledged |= changes.taken()
     scraper.close()
-    delays += [float("inf")] * len(changes.pending)
+    if len(acknowledged) != changes.count:
+        raise RuntimeError(f"{len(acknowledged)} of {changes.count} changes were acknowledged")
+    delays = [max(0.0, seen.get(line, math.inf) - at) for line, at in acknowledged.items()]
     delays.sort()
     rate = len(delays) / changes.seconds
     p50, p99 = delays[len(delays) // 2], delays[int(len(delays) * 0.99)]
@@ -141,3 +198,9 @@ def measure_freshness(
     report.below(
         f"event → visible in a scrape, p99, {where}", p99, 1.0, told, " s", full_size=full and rate > 0.9 * RATE
     )
+
+
+def _lines(text: bytes, begin: bytes) -> list[bytes]:
+    """The lines of one family, which stand together."""
+    first, last = text.find(begin), text.rfind(begin)
+    return text[first + 1 : text.find(b"\n", last + 1)].split(b"\n") if first >= 0 else []

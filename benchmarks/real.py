@@ -13,7 +13,7 @@ from benchmarks.cluster_objects import Sizes
 from benchmarks.contestants import AGE_OFF, Contestant, KubeStateMetrics, Ours, Plain
 from benchmarks.figures import Report, mb, ms, shown
 from benchmarks.filling import Filler, Writer
-from benchmarks.freshness import measure_freshness, on_real_server
+from benchmarks.freshness import changes_on_server, measure_freshness
 from benchmarks.hostile import measure_hostile
 from benchmarks.rounds import Series, ratio, scrape_in_turn
 from benchmarks.tricks import TRICKS
@@ -57,7 +57,7 @@ class Arena:
         return ssl.create_default_context(cafile=str(authority.certificate))
 
     def contestant(self, name: str) -> Contestant:
-        """A process, not yet started; a name of TRICKS is ours with that trick off (tricks.py starts all of ours)."""
+        """A process, not yet started; a name of TRICKS is ours with that trick off."""
         if name == KSM:
             return KubeStateMetrics(name, self.folder, self.admin)
         if name == PLAIN:
@@ -65,7 +65,7 @@ class Arena:
         arguments = [] if name == OURS_AGE else [AGE_OFF]
         if name == OURS_TLS:
             arguments.append(f"--web.config.file={self.folder / 'web.yaml'}")
-        trick = name if name in TRICKS else "none"
+        trick = name if name in TRICKS else ""
         tls = self.trust if name == OURS_TLS else None
         return Ours(name, self.folder, self.ours, *arguments, trick=trick, tls=tls)
 
@@ -110,8 +110,8 @@ def measure_real(
                 if "hostile" in parts:
                     measure_hostile(report, ours[OURS], ours[OURS_TLS], rounds, full=full)
                 if "freshness" in parts:
-                    write = on_real_server(arena.writer)
-                    measure_freshness(report, ours[OURS].port, write, sizes, "real API server", full=full)
+                    changes = changes_on_server(arena.writer, sizes)
+                    measure_freshness(report, ours[OURS].port, changes, "real API server", full=full)
         if "values" in parts:
             _memory(report, arena, filler, sizes, full=full)
 

@@ -1,14 +1,12 @@
 """Starts our exporter with one trick off: `python -m benchmarks.tricks TRICK serve …`. The exporter itself has no such switches.
 
 Each trick is taken out at the seam where it is put in, before anything is built; `none` takes nothing out. In all of them
-each scrape is in another second, so that nothing that is good for a second (ages) is used twice by a client in a hurry; and
 threads tell their names to the kernel, so that the CPU of each can be read from outside.
 """
 
 from __future__ import annotations
 
 import ctypes
-import itertools
 import sys
 import threading
 import zlib
@@ -103,16 +101,6 @@ TRICKS: dict[str, Callable[[], None]] = {
 }
 
 
-def _another_second() -> None:
-    made: Callable[..., Any] = splice.Exposition.body
-    seconds = itertools.count()
-
-    def body(self: splice.Exposition, *, openmetrics: bool, gzip: bool, now: float) -> Any:
-        return made(self, openmetrics=openmetrics, gzip=gzip, now=now + next(seconds))
-
-    splice.Exposition.body = body  # type: ignore[method-assign]
-
-
 def _name_threads() -> None:
     """Python tells the kernel the names of its threads from 3.14 on only."""
     prctl = ctypes.CDLL(None).prctl
@@ -127,6 +115,5 @@ def _name_threads() -> None:
 
 if __name__ == "__main__":
     TRICKS[sys.argv[1]]()
-    _another_second()
     _name_threads()
     sys.exit(run(sys.argv[2:]))
