@@ -20,7 +20,7 @@ from exporter.kube.backoff import Backoff, Pace
 from exporter.notify.evaluation import Outcome
 from exporter.notify.table import ALERTS, HEARTBEAT, HEARTBEAT_SEVERITY
 from exporter.notify.timeline import Adopted, Firing
-from exporter.notify.wire import Api, RequestFailedError
+from exporter.notify.wire import UNACCEPTABLE, Api, RequestFailedError
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -198,9 +198,9 @@ class Lane:
         try:
             self._api.post(b"[" + b",".join(alert for _, _, alert in batch) + b"]")
         except RequestFailedError as error:
-            if error.reason != "refused":
+            if error.status not in UNACCEPTABLE:
                 raise
-            # It took what it could and said no to the rest: the same again at once would bring the same answer.
+            # It took what it could and said no to the rest: that is sent again only when its time has come.
             self._counters.failed(self.name, error.reason)
             log.error("an Alertmanager refused alerts", alertmanager=self.name, error=str(error), alerts=len(batch))
         else:

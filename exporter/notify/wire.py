@@ -33,6 +33,11 @@ from exporter.errors import ConfigError
 REASONS = ("dns", "connect", "tls", "timeout", "refused", "http_status", "credentials", "answer")
 """Why a request failed: the values of the label `reason`. `refused` is an answer 4xx, `answer` one that makes no sense."""
 
+HIDDEN = (401, 403, 404, 405)
+"""Statuses by which a proxy hides `/api/v2/status`."""
+UNACCEPTABLE = (400, 413, 422)
+"""Statuses that blame what was sent: the same again brings the same answer."""
+
 MAX_ANSWER = 16 << 20
 """Bytes of the longest answer that is read: the list of alerts that fired before we started."""
 MAX_CREDENTIALS = 64 << 10
@@ -40,11 +45,15 @@ RETRY_AFTER_MAX = 60.0
 
 
 class RequestFailedError(Exception):
-    """A request that brought nothing: `reason` is one of REASONS, the text one sentence for the log, without secrets."""
+    """A request that brought nothing: `reason` is one of REASONS, the text one sentence for the log, without secrets.
 
-    def __init__(self, reason: str, sentence: str, retry_after: float | None = None) -> None:
+    `status` is that of the answer, 0 without one; `retry_after` the seconds for which it asks to be left alone.
+    """
+
+    def __init__(self, reason: str, sentence: str, status: int = 0, retry_after: float | None = None) -> None:
         super().__init__(sentence)
         self.reason = reason
+        self.status = status
         self.retry_after = retry_after
 
 
@@ -121,7 +130,7 @@ class Api:
         except msgspec.DecodeError:
             raise RequestFailedError("answer", f"{self.name} answers with something that is no status") from None
         except RequestFailedError as error:
-            if error.reason == "refused":
+            if error.status in HIDDEN:
                 return ""
             raise
 
@@ -167,6 +176,7 @@ class Api:
             raise RequestFailedError(
                 "refused" if 400 <= answer.status < 500 and answer.status not in (408, 429) else "http_status",
                 f"{self.name} answers {method} {path.partition('?')[0]} with {answer.status}",
+                answer.status,
                 _retry_after(answer.headers),
             )
         return content

@@ -151,6 +151,16 @@ def test_what_it_refuses_is_not_sent_again_at_once(stage: Stage) -> None:
     assert stage.counts.taken == 0
 
 
+def test_one_that_does_not_know_us_is_down(stage: Stage) -> None:
+    eventually(lambda: stage.lane.up)
+    stage.double.status_of_status = stage.double.status = 401
+    stage.say(one())
+    eventually(lambda: stage.counts.failures.count("refused") >= 2)
+    assert stage.lane.up is False
+    stage.double.status = 200
+    eventually(lambda: stage.double.sent("EsoVaultSealed"))
+
+
 def test_one_that_is_down_is_found_again(double: AlertmanagerDouble, stages: list[Stage]) -> None:
     double.close()
     stages.append(Stage(double))
