@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -173,14 +174,14 @@ class Workshop:
         could = [case for case in self.every if mutant.rule.name in case.needs and case.alert in near]
 
         def likely(case: Case) -> tuple[bool, bool, int, bool, int, int]:
-            own = mutant.rule.name == case.alert and case.fires and mutant.rule.severity not in case.fires
+            own = mutant.rule.name == case.alert and bool(case.fires) and mutant.rule.severity not in case.fires
             return (
                 mutant.rule.title not in case.hangs_on,
                 own,
                 -noticed.get((case.alert, case.name), 0),
                 not (hint and hint in case.name),
-                case.cost // 1000,
-                near.index(case.alert),
+                min(near.index(case.alert), 3),
+                case.cost // 500,
             )
 
         return sorted(could, key=likely)[:TRIES]
@@ -191,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.alerts.mutate", description=__doc__)
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--minutes", type=float, metavar="M", help="stop after so long: a random sample")
     parser.add_argument("--verbose", action="store_true", help="tell survivors at once")
     chosen = parser.parse_args(arguments)
     if shutil.which("promtool") is None:
@@ -198,17 +200,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     rules = load()
     every = [mutant for rule in rules if not chosen.only or rule.name in chosen.only for mutant in mutants(rule)]
+    # So that where the time ends the rest is a random sample of all.
+    random.Random(6).shuffle(every)
     begun, used = time.monotonic(), _processor_seconds()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(chosen.jobs) as pool:
         workshop = Workshop(Path(folder), rules, cases(rules))
-        outcomes = []
-        for mutant, survived in zip(every, pool.map(workshop.survives, range(len(every)), every), strict=True):
+        outcomes: list[bool | None] = []
+        end = begun + 60 * chosen.minutes if chosen.minutes else float("inf")
+
+        def outcome(number: int, mutant: Mutant) -> bool | None:
+            return workshop.survives(number, mutant) if time.monotonic() < end else None
+
+        for mutant, survived in zip(every, pool.map(outcome, range(len(every)), every), strict=True):
             outcomes.append(survived)
             if chosen.verbose and (survived or len(outcomes) % 50 == 0):
                 print(f"{len(outcomes)}: {'survived: ' + mutant.key if survived else ''}", file=sys.stderr, flush=True)
+    asked = [mutant for mutant, survived in zip(every, outcomes, strict=True) if survived is not None]
     survivors = [mutant for mutant, survived in zip(every, outcomes, strict=True) if survived]
     took = f"{time.monotonic() - begun:.0f} s, {_processor_seconds() - used:.0f} s of a processor"
-    return report(every, survivors, took, whole=not chosen.only)
+    if len(asked) < len(every):
+        print(f"a random sample: {len(asked)} of {len(every)} mutants")
+    return report(asked, survivors, took, whole=not chosen.only and len(asked) == len(every))
 
 
 def _processor_seconds() -> float:
