@@ -125,6 +125,8 @@ class Access:
 def _kubeconfig(path: str, context: str) -> Any:
     from kubernetes import client, config
 
+    if path and not Path(path).exists():
+        raise FileNotFoundError("there is no such file")
     configuration: Any = client.Configuration()
     load: Any = config.load_kube_config
     load(

@@ -57,6 +57,7 @@ def test_an_unusable_kubeconfig_is_one_sentence(tmp_path: Path, content: str | N
         read(path)
     assert str(path) in str(failure.value)
     assert "\n" not in str(failure.value)
+    assert ("there is no such file" in str(failure.value)) is (content is None)
 
 
 def test_an_unknown_context_is_named(tmp_path: Path) -> None:
