@@ -96,6 +96,18 @@ class TestNeverSynced:
             "eso_externalsecret_last_sync_timestamp_seconds", "eso_externalsecret_last_sync_age_seconds"
         )
 
+    def test_a_failure_from_the_beginning_counts_as_well(self, world: World) -> None:
+        world.add("externalsecrets", external_secret(synced=None, ready="False", created=NOW - 400))
+        assert world.problems() == {"not_ready", "never_synced"}
+
+    def test_a_sync_without_any_condition_is_not_believed(self, world: World) -> None:
+        healthy(world, ready="", created=NOW - 400)
+        assert world.problems() == {"never_synced"}
+
+    def test_stays_away_once_it_was_synced(self, world: World) -> None:
+        healthy(world, ready="False", created=NOW - 400)
+        assert world.problems() == {"not_ready"}
+
     def test_stays_away_for_a_store_of_another_controller(self, world: World) -> None:
         world.add("clustersecretstores", store(controller="elsewhere", ready=""))
         world.add("externalsecrets", external_secret(synced=None, ready="", created=NOW - 4000))
@@ -146,13 +158,21 @@ class TestSpecNotApplied:
 
     def test_stays_away_when_applied_in_the_old_hash_form(self, world: World) -> None:
         healthy(world, version="1-2f2c636d06132f67992c15a1daeb0a5f")
+        assert world.problems() == set()
         world.wait(901)
         assert world.problems() == set()
 
     def test_stays_away_for_created_once(self, world: World) -> None:
         healthy(world, version="1-" + "0" * 56, refresh_policy="CreatedOnce")
+        assert world.problems() == set()
         world.wait(901)
         assert world.problems() == set()
+
+    def test_stays_away_while_not_ready(self, world: World) -> None:
+        healthy(world, version="1-" + "0" * 56, ready="False")
+        assert world.problems() == {"not_ready"}
+        world.wait(901)
+        assert world.problems() == {"not_ready"}
 
 
 class TestTargetMissing:

@@ -154,6 +154,19 @@ class TestWithoutAnEvent:
         fail(world)
         assert error(world) == "store_not_ready"
 
+    @pytest.mark.parametrize("given", [{"ready": "True"}, {"ready": ""}, {"ready": "False", "controller": "elsewhere"}])
+    def test_a_store_that_is_no_cause_tells_nothing(self, world: World, given: dict[str, str]) -> None:
+        world.add("clustersecretstores", store(**given))
+        fail(world)
+        assert error(world) == "unknown"
+
+    def test_one_of_several_stores_may_be_missing(self, world: World) -> None:
+        own = {"secretKey": "a", "remoteRef": {"key": "x"}, "sourceRef": {"storeRef": {"name": "own"}}}
+        there = {"secretKey": "b", "remoteRef": {"key": "x"}}
+        world.add("clustersecretstores", store(ready="False"))
+        fail(world, spec={"data": [own, there]})
+        assert error(world) == "store_missing"
+
     def test_an_event_says_more(self, world: World) -> None:
         world.add("clustersecretstores", store(ready="False"))
         fail(world)
