@@ -20,8 +20,10 @@ STARTED: dict[str, Process] = {}
 """Every process that was started and not yet stopped, by name; their logs are shown when a test fails."""
 
 
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """Asks the kernel (Linux) to send this process `number` when the thread that started it ends."""
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_PDEATHSIG, number)
 
 
 class Process:
@@ -83,7 +85,7 @@ class Process:
                 cwd=self.folder,
                 env={**os.environ, **self.environment()},
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent,
             )
 
     def start(self) -> None:

