@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.docs.blocks import blocks
 from tests.lab import objects
 from tests.lab.build import ensure_eso_chart
 from tests.lab.cluster import Cluster
 from tests.lab.installed import Installed, restricted, wait_pods
 from tests.lab.rendering import KUSTOMIZE, Object, helm, holds, kustomize, only, select
 from tests.lab.schemas import Schemas
+from tests.lab.servers import ROOT
 
 OVERLAYS = ("dev", "prod")
 KEPT = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding")
@@ -95,6 +98,28 @@ def test_the_api_server_takes_it_and_the_exporter_runs_as_it_says(
     # Each overlay's own settings have arrived: dev by the environment, prod by the file.
     assert ('"level": "debug"' in exporter.log_text() or "[debug" in exporter.log_text()) is (overlay == "dev")
     assert exporter.log_text().startswith("{") is (overlay == "prod")
+
+
+def test_the_overlay_on_the_page_is_built_in_any_namespace(tmp_path: Path) -> None:
+    for folder in ("alerts", "dashboards/kubernetes", "deploy/kustomize"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    [block, _] = [one for one in blocks("docs/install-kustomize.md") if one.language == "yaml"]
+    own = tmp_path / "deploy" / "kustomize" / "overlays" / "own"
+    own.mkdir()
+    (own / "kustomization.yaml").write_text(
+        block.text.replace("namespace: vault-eso-exporter\n", "namespace: elsewhere\n")
+    )
+    (own / "config.yaml").write_text("log: {level: debug}\n")
+
+    made = kustomize(own)
+
+    [container] = only(made, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "registry.example.com/vault-eso-exporter:0.1.0"
+    assert only(made, "ConfigMap")["data"]["config.yaml"] == "log: {level: debug}\n"
+    assert only(made, "ServiceMonitor")["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    assert only(made, "Namespace")["metadata"]["name"] == "elsewhere"
+    assert only(made, "ClusterRoleBinding")["subjects"][0]["namespace"] == "elsewhere"
+    assert {one["metadata"].get("namespace", "elsewhere") for one in made} == {"elsewhere"}
 
 
 @pytest.fixture
