@@ -16,6 +16,7 @@ from exporter.notify.timeline import Condition, Timeline, labels
 from exporter.notify.words import Links, count, listed, meaning, moment
 
 DAY = 86_400.0
+EDITED = ("hand_edited", "edit_war")
 SURVIVING = ("manual", "leftover", "copied_marks", "owner_dangling")
 
 
@@ -135,7 +136,7 @@ class Others:
 
     def edited(self, present: Present) -> Iterator[Condition]:
         """Secrets of ESO that somebody else changed."""
-        for namespace, found in _by_namespace(present, ("hand_edited", "edit_war")).items():
+        for namespace, found in _by_namespace(present, EDITED).items():
             for name, problems in found.items():
                 edit = next((problem for problem in problems if problem.id == "hand_edited"), None)
                 who = edit.evidence[0] if edit is not None and edit.evidence else "somebody other than ESO"

@@ -18,6 +18,8 @@ from exporter.notify.words import Links, count, describe_store, listed, moment, 
 PARENTS = frozenset({table.STORE.name, table.CREDENTIALS.name})
 """Alerts of a store itself: they silence what is told of its ExternalSecrets."""
 
+UNCHECKED = ("unchecked", "unused")
+
 MANY, FEW, SHARE = 3, 2, 0.5
 """So many of one store are one trouble, or so few where they are that share of it."""
 
@@ -73,7 +75,7 @@ class Stores:
         """One digest for each namespace of what Ready=True says nothing about."""
         found: dict[str, list[str]] = {}
         for ref, store in present.stores.items():
-            if any(problem.id in ("unchecked", "unused") for problem in store.problems):
+            if any(problem.id in UNCHECKED for problem in store.problems):
                 found.setdefault(ref.namespace, []).append(ref.name)
         for namespace, names in found.items():
             place = f"in {namespace}" if namespace else "of the cluster"

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from exporter.config.settings import OwnershipException
 from tests.kinds import deployment, event, push_secret, spread
 from tests.notify.road import ACTIVE, GONE, SEALED, STANDBY, UNINITIALIZED, Road
 from tests.world import NOW, World, external_secret, owned, secret, store
 
 DAY = 86_400.0
 FAILING: dict[str, Any] = {"ready": "False", "reason": "SecretSyncedError", "interval": "1000h0m0s", "transition": NOW}
+ACCEPTED = OwnershipException(id="SEC-1", namespace="shop", secret="accepted", reason="moves soon", until="2026-05-01")
+"""Past its date at NOW."""
 Scenario = Callable[[Road], None]
 SCENARIOS: dict[str, Scenario] = {}
 
@@ -23,7 +26,7 @@ def scenario(change: Scenario) -> Scenario:
 
 def healthy() -> Road:
     """A namespace with an owner, a store of the cluster, a Vault that serves, one ExternalSecret and its Secret."""
-    world = World(excluded=("external-secrets",))
+    world = World(excluded=("external-secrets",), exceptions=(ACCEPTED,))
     world.namespace("shop", labels={"team": "red"})
     world.namespace("external-secrets", "bare")
     world.add("clustersecretstores", store())
@@ -213,4 +216,4 @@ def secrets(road: Road) -> None:
     world.add("secrets", owned("db", entries=[("kubectl-patch", NOW, ("password",))]))
     applied = {"kubectl.kubernetes.io/last-applied-configuration": '{"kind":"Secret","data":{"password":"eA=="}}'}
     world.add("secrets", secret("shown", created=NOW - 3 * DAY, annotations=applied))
-    world.add("secrets", owned("orphan", es="gone"))
+    world.add("secrets", owned("orphan", es="gone"), secret("accepted", created=NOW - 90 * DAY))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import promql_parser as promql
 import pytest
 import yaml
 
+from exporter.notify import externalsecrets, others, present, stores, timeline, vaults
 from exporter.notify.table import ALERTS, HEARTBEAT, STAYS, Alert
 
 RULES = Path(__file__).parents[2] / "alerts" / "rules.yaml"
@@ -105,3 +107,84 @@ def test_parents_stand_before_their_children_as_in_the_rules() -> None:
         for child in ("EsoExternalSecretNotReady", "EsoExternalSecretOverdue", "EsoExternalSecretNeverSynced"):
             assert sent.index((parent, "critical")) < sent.index((child, "warning"))
             assert order.index((parent, "critical")) < order.index((child, "warning"))
+
+
+def nodes(node: Any) -> Iterator[Any]:
+    """A PromQL node and everything below it."""
+    yield node
+    for name in ("lhs", "rhs", "expr", "param", "vector_selector"):
+        below = getattr(node, name, None)
+        if below is not None and not isinstance(below, str):
+            yield from nodes(below)
+    for argument in getattr(node, "args", None) or ():
+        yield from nodes(argument)
+
+
+def expression(name: str, severity: str = "") -> Any:
+    return promql.parse(BY_KEY[name, severity]["expr"]) if severity else RECORDS[name]
+
+
+def numbers(name: str, severity: str = "") -> set[float]:
+    return {node.val for node in nodes(expression(name, severity)) if isinstance(node, promql.NumberLiteral)}
+
+
+def windows(metric: str, where: Any) -> set[float]:
+    """Seconds of the ranges in which a metric is read."""
+    return {
+        node.range.total_seconds()
+        for node in nodes(where)
+        if isinstance(node, promql.MatrixSelector) and node.vector_selector.name == metric
+    }
+
+
+def problems(name: str, severity: str = "") -> set[str]:
+    """The problems that an expression selects."""
+    found = set()
+    for node in nodes(expression(name, severity)):
+        if isinstance(node, promql.VectorSelector):
+            for matcher in node.matchers.matchers:
+                if matcher.name == "problem":
+                    found |= set(matcher.value.split("|"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (("EsoVaultTLSExpiring", "critical"), {vaults.TLS_CRITICAL}),
+        (("EsoVaultTLSExpiring", "warning"), {vaults.TLS_WARNING}),
+        (("eso:secretstore_in_use",), {present.WEEK}),
+        (("eso:externalsecret_lost",), {present.WEEK}),
+        (("EsoExternalSecretsNotReady", "critical"), {stores.MANY, stores.FEW, stores.SHARE}),
+        (("EsoExternalSecretsNotReady", "warning"), {stores.MANY, stores.FEW, stores.SHARE}),
+        (("EsoExternalSecretNotReady", "critical"), {externalsecrets.LONG}),
+        (("EsoExternalSecretsOverdue", "critical"), {externalsecrets.OVERDUE_AT_LEAST, externalsecrets.OVERDUE_SHARE}),
+        (("EsoManualSecretAppeared", "warning"), {others.DAY}),
+    ],
+    ids=str,
+)
+def test_thresholds_are_those_of_the_rules(rule: tuple[str, ...], expected: set[float]) -> None:
+    assert numbers(*rule) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (("EsoExternalSecretReadyButBroken", "warning"), externalsecrets.BROKEN),
+        (("EsoExternalSecretReadyButBroken", "info"), externalsecrets.CANNOT_CHANGE),
+        (("EsoExternalSecretOverdue", "warning"), externalsecrets.OVERDUE),
+        (("EsoManualSecretsRemain", "info"), set(others.SURVIVING)),
+        (("EsoSecretHandEdited", "warning"), set(others.EDITED)),
+        (("EsoSecretStoreUnchecked", "info"), set(stores.UNCHECKED)),
+    ],
+    ids=str,
+)
+def test_problems_are_those_of_the_rules(rule: tuple[str, ...], expected: set[str]) -> None:
+    assert problems(*rule) == set(expected)
+
+
+def test_windows_are_those_of_the_rules() -> None:
+    sent = [promql.parse(rule["expr"]) for key, rule in BY_KEY.items() if key[0] not in STAYS]
+    assert {window for one in (*sent, *RECORDS.values()) for window in windows("ALERTS", one)} == {timeline.SILENCE}
+    assert windows("eso_vault_problem", RECORDS["eso:vault_unavailable"]) == {vaults.WAVERS}
+    assert windows("eso_vault_up", RECORDS["eso:vault_missed"]) == {present.WEEK}
