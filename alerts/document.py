@@ -76,6 +76,7 @@ python -m alerts.generate --format operator --exclude-namespaces 'sandbox-.*' --
 ## Adding one
 
 One rule in `alerts/rules.yaml`, one runbook `docs/runbooks/<Alert>.md`, one file of tests `alerts/tests/<Alert>.yaml`; then `make generate`.
+The [direct road](direct-road.md) sends it too: one row in `exporter/notify/table.py` with its condition, or the reason why it stays with Prometheus in `STAYS` there.
 `make test` says what is missing: it holds each rule to the catalogue of metrics (labels that its texts use must survive the aggregation, queries in
 texts must read what exists), and wants the runbook, the dashboard's variables, a case for each severity that fires, and its texts.
 

@@ -74,6 +74,11 @@ def inferred(rule: dict[str, Any]) -> set[str]:
     return found - EXTERNAL
 
 
+def title(value: Any) -> str:
+    """The same in every process: a set has no order."""
+    return "/".join(value) if isinstance(value, tuple) else "as-in-the-rules"
+
+
 def name_of(alert: Alert) -> str:
     return f"{alert.name}/{alert.severity}"
 
@@ -161,7 +166,7 @@ def problems(name: str, severity: str = "") -> set[str]:
         (("EsoExternalSecretsOverdue", "critical"), {externalsecrets.OVERDUE_AT_LEAST, externalsecrets.OVERDUE_SHARE}),
         (("EsoManualSecretAppeared", "warning"), {others.DAY}),
     ],
-    ids=str,
+    ids=title,
 )
 def test_thresholds_are_those_of_the_rules(rule: tuple[str, ...], expected: set[float]) -> None:
     assert numbers(*rule) == expected
@@ -177,7 +182,7 @@ def test_thresholds_are_those_of_the_rules(rule: tuple[str, ...], expected: set[
         (("EsoSecretHandEdited", "warning"), set(others.EDITED)),
         (("EsoSecretStoreUnchecked", "info"), set(stores.UNCHECKED)),
     ],
-    ids=str,
+    ids=title,
 )
 def test_problems_are_those_of_the_rules(rule: tuple[str, ...], expected: set[str]) -> None:
     assert problems(*rule) == set(expected)
