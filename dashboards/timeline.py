@@ -43,12 +43,12 @@ def states() -> str:
     Looking at every ExternalSecret at every step would take seconds at 5,000, so what is good is taken from what is bad: it
     is ready where it exists, has no such problem, and an exporter looked. One that is gone by the end has no good spans.
     """
-    bad = f"max by ({OBJECT}) ({problems(NOT_READY, f'[{WINDOW}]', 'max_over_time')})"
-    unwell = f"max by ({OBJECT}) ({problems(silent_problems(), f'[{WINDOW}]', 'max_over_time')})"
-    created = f"max by ({OBJECT}) (eso_externalsecret_created_timestamp_seconds{{{NS}}} @ end()) and on ({OBJECT}) {were_bad()}"
+    bad = f"0 * {problems(NOT_READY, f'[{WINDOW}]', 'max_over_time')}"
+    unwell = f"0.5 * {problems(silent_problems(), f'[{WINDOW}]', 'max_over_time')}"
+    created = f"eso_externalsecret_created_timestamp_seconds{{{NS}}} @ end() and on ({OBJECT}) {were_bad()}"
     looked = f'max by (cluster) (eso_exporter_resource_synced{{{C},resource="externalsecrets"}} == 1)'
-    good = f"(1 + 0 * (({created}) <= time()) and on (cluster) {looked})"
-    return f"((0 * {bad} or on ({OBJECT}) 0.5 * {unwell}) and on ({OBJECT}) {were_bad()}) or on ({OBJECT}) {good}"
+    good = f"(1 + 0 * (max by ({OBJECT}) ({created}) <= time()) and on (cluster) {looked})"
+    return f"min by ({OBJECT}) (({bad} or {unwell}) and on ({OBJECT}) {were_bad()}) or on ({OBJECT}) {good}"
 
 
 def state_timeline(title: str, description: str, queries: list[Query], height: int) -> StateTimeline:

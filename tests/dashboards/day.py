@@ -451,22 +451,27 @@ class Day:
             ),
         ]
 
-    def openmetrics(self) -> Iterator[str]:
-        """The lines of the whole day, with the labels of its scrape target; empty labels are left out, as a scrape does."""
+    def openmetrics(self, without: tuple[str, ...] = ()) -> Iterator[str]:
+        """The whole day, a text of lines for each scrape, with the labels of its scrape target; empty labels are left out,
+        as a scrape does. Families whose names begin with one of `without` are left out."""
         target = {"cluster": self.cluster, **LABELS}
-        idents: dict[str, str] = {}
+        known: dict[str, str] = {}
+        left_out = ("#", *without)
         for moment, body in self.scrapes():
+            lines = []
             for line in body.decode().splitlines():
-                if line.startswith("#"):
-                    continue
-                ident, _, value = line.rpartition(" ")
-                labelled = idents.get(ident)
+                labelled = known.get(line)
                 if labelled is None:
-                    labelled = idents[ident] = with_labels(ident, target)
-                yield f"{labelled} {value} {moment:.0f}\n"
+                    ident, _, value = line.rpartition(" ")
+                    kept = not line.startswith(left_out)
+                    labelled = known[line] = f"{with_labels(ident, target)} {value}" if kept else ""
+                if labelled:
+                    lines.append(labelled)
             for labels, begin, end in self.alerts():
                 if begin <= moment <= end:
-                    yield f'ALERTS{{cluster="{self.cluster}",alertstate="firing",{labels}}} 1 {moment:.0f}\n'
+                    lines.append(f'ALERTS{{cluster="{self.cluster}",alertstate="firing",{labels}}} 1')
+            at_moment = f" {moment:.0f}\n"
+            yield at_moment.join([*lines, ""])
 
 
 _LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
