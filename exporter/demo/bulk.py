@@ -100,8 +100,12 @@ class Bulk:
             with self.cluster.versions.lock:
                 entry = store.get(key)
                 if isinstance(entry, Rendered):
-                    store.put(entry.changed(self.cluster.versions.next()))
+                    store.put(entry.changed(self.cluster.versions.next(), self._turn(entry)))
         return len(chosen)
+
+    def _turn(self, entry: Rendered) -> int:
+        """An ExternalSecret's turn is the second of its refresh, from the beginning on; a Secret's counts."""
+        return int(self.cluster.clock() - self._now) if entry.family.kind.plural == "externalsecrets" else 0
 
     def churn(self, rate: float) -> None:
         """Change `rate` objects a second, ExternalSecrets and Secrets in turn, until called with 0."""
@@ -124,7 +128,7 @@ class Bulk:
                 with self.cluster.versions.lock:
                     entry = stores[which].get(self._random.choice(keys[which])) if keys[which] else None
                     if isinstance(entry, Rendered):
-                        stores[which].put(entry.changed(self.cluster.versions.next()))
+                        stores[which].put(entry.changed(self.cluster.versions.next(), self._turn(entry)))
                 done += 1
 
     # -- families -----------------------------------------------------------------------------------------------
@@ -193,7 +197,7 @@ class Bulk:
             failed = bool(self.failing) and index % self.failing == self.failing - 1
             told = (b"False", b"SecretSyncedError", b"could not get secret data from provider")
             ready, reason, message = told if failed else (b"True", b"SecretSynced", b"secret synced")
-            refreshed = self._now - index % 3000 + turn
+            refreshed = self._now + turn if turn else self._now - index % 3000
             return {
                 "target": b"app-%06d" % index,
                 "team": team.encode(),

@@ -34,7 +34,7 @@ class Template:
 class Family:
     """Objects of one kind with one template: `holes(index, turn, version)` says what differs between them.
 
-    `turn` counts how often an object has been changed since it was made. The sample object is complete, with holes; of its
+    `turn` grows with every change of an object; it is 0 before the first. The sample object is complete, with holes; of its
     `data` a value is `fill`, a filling of the asked size without any meaning.
     """
 
@@ -102,9 +102,9 @@ class Rendered:
     def gone(self, version: int) -> Entry:
         return Rendered(self.family, self.index, version, self.turn)
 
-    def changed(self, version: int) -> Rendered:
-        """The same object after one more change."""
-        return Rendered(self.family, self.index, version, self.turn + 1)
+    def changed(self, version: int, turn: int = 0) -> Rendered:
+        """The same object after one more change: its turn is the next, or `turn` when that is later."""
+        return Rendered(self.family, self.index, version, max(self.turn + 1, turn))
 
     def _holes(self) -> Holes:
         return self.family.holes(self.index, self.turn, self.version)
