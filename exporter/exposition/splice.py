@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from exporter.exposition.blocks import GZIP_HEADER, Block, Codec, Deflater, Run,
 from exporter.exposition.columns import Frozen
 from exporter.exposition.group import Group
 from exporter.exposition.lines import Family
+from exporter.exposition.opened import Opened
 from exporter.exposition.own import END, OwnMetrics, disabled
 
 TEXT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -39,10 +40,10 @@ class Body(msgspec.Struct, frozen=True, weakref=True):
     content_type: str
     _blocks: tuple[Block, ...]
     _trailer: bytes
-    _deflater: Deflater
+    _text: Callable[[Block], bytes]
 
     def parts(self) -> Iterator[bytes]:
-        """The bytes. Without gzip each block is opened when its turn comes: one shard's text is in memory at a time."""
+        """The bytes. Without gzip each block is opened when its turn comes, unless it is still open (see `Opened`)."""
         if self.gzip:
             yield GZIP_HEADER
             for block in self._blocks:
@@ -50,7 +51,7 @@ class Body(msgspec.Struct, frozen=True, weakref=True):
             yield self._trailer
         else:
             for block in self._blocks:
-                yield self._deflater.text(block)
+                yield self._text(block)
 
     def read(self) -> bytes:
         """All of it."""
@@ -62,6 +63,11 @@ class _Generation(msgspec.Struct, frozen=True):
 
     number: int
     pieces: tuple[Run | tuple[Frozen, ...], ...]
+
+
+def _lasting(generation: _Generation) -> Iterator[Block]:
+    """The blocks that the next generation may still have."""
+    return (block for piece in generation.pieces if isinstance(piece, Run) for block in piece.blocks)
 
 
 class Exposition:
@@ -83,6 +89,7 @@ class Exposition:
         self._groups = tuple(groups)
         self._own = OwnMetrics(own, disable)
         self._deflater = Deflater(compress)
+        self._opened = Opened(self._deflater.text)
         self._sources: dict[Family, list[tuple[int, int]]] = {}
         for position, group in enumerate(self._groups):
             for index, column in enumerate(group.columns):
@@ -110,6 +117,7 @@ class Exposition:
     def refresh(self) -> RefreshStats:
         """Render and compress what changed since the last refresh, and show it to scrapes, all at once."""
         start = time.perf_counter()
+        self._opened.rest()
         for group in self._groups:
             group.refresh(self._deflater)
         # Only now: had one of them failed, the next refresh would have to show what the others changed.
@@ -179,7 +187,7 @@ class Exposition:
             content_type=OPENMETRICS_TYPE if openmetrics else TEXT_TYPE,
             _blocks=whole.blocks,
             _trailer=end,
-            _deflater=self._deflater,
+            _text=self._deflater.text if gzip else self._opened.asked(_lasting(generation), whole.size),
         )
 
     def _rendered(self, generation: _Generation, second: int) -> list[Run]:

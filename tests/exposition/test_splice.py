@@ -147,6 +147,19 @@ def test_a_body_does_not_change_when_the_exposition_does():
     assert body.length == len(first)
 
 
+def test_plain_scrapes_again_and_again_tell_what_gzip_ones_do():
+    """Blocks that plain scrapes left open are those of the generation that is asked for."""
+    things = group()
+    exposition = Exposition([things], own=CollectorRegistry())
+    for number in range(6):
+        put(things, Thing("a", f"x{number % 4}", ready=number < 4, sync=number))
+        exposition.refresh()
+        for _ in range(3):
+            text = exposition.body(openmetrics=True, gzip=False, now=100 + number).read()
+            packed = exposition.body(openmetrics=True, gzip=True, now=100 + number).read()
+            assert text == gzip.decompress(packed)
+
+
 def test_unchanged_blocks_are_shared_between_bodies():
     things = group()
     exposition = Exposition([things])
