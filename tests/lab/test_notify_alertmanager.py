@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.monitoring import Alertmanager
 from tests.notify.road import ACTIVE, SEALED
-from tests.notify.test_notifier import Stage
+from tests.notify.stage import Stage, stopping
 
 LABELS = {"cluster": 'north "1"'}
 
@@ -48,10 +48,8 @@ def alertmanager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any
 
 @pytest.fixture
 def stages() -> Iterator[list[Stage]]:
-    made: list[Stage] = []
-    yield made
-    for stage in made:
-        stage.notifier.stop(5.0)
+    with stopping() as made:
+        yield made
 
 
 def held(alertmanager: Alertmanager) -> dict[str, dict[str, Any]]:
