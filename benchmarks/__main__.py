@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks import exposition
 from benchmarks.cluster_objects import Sizes
+from benchmarks.dashboards import measure_dashboards
 from benchmarks.failing import measure_failing
 from benchmarks.figures import Report
 from benchmarks.freshness import measure_events
@@ -21,7 +22,7 @@ from benchmarks.real import REAL_PARTS, measure_real
 from tests.lab.build import BuildError, ensure, ensure_crds
 from tests.lab.servers import ROOT
 
-PARTS = (*REAL_PARTS, "large", "events", "failing", "exposition")
+PARTS = (*REAL_PARTS, "large", "events", "failing", "exposition", "dashboards")
 
 _BINARIES = ("etcd", "kube-apiserver", "kube-state-metrics")
 _PACKAGES = ("msgspec", "isal", "urllib3", "prometheus_client", "kubernetes")
@@ -72,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "exposition" in parts:
             report.section("Rendering alone, in one process")
             report.say(exposition.report(chosen.quick))
+        if "dashboards" in parts:
+            measure_dashboards(report, folder / "dashboards", 500 if chosen.quick else 5000, rounds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     kept = report.end()

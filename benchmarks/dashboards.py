@@ -1,4 +1,4 @@
-"""`python -m benchmarks.dashboards`: how long each panel's queries take on a real Prometheus, at 5,000 ExternalSecrets.
+"""The part `dashboards` of `make bench`: how long each panel's queries take on a real Prometheus, at 5,000 ExternalSecrets.
 
 Prometheus is filled with a bad day of that size (`tests/dashboards/day.py`): six hours, all families that the dashboards
 use. Each query is asked as Grafana asks it; the figure of a panel is the slowest of its queries, the least of several
@@ -7,11 +7,7 @@ rounds (what else the machine does only adds). Bar: 1 s for each panel of the ov
 
 from __future__ import annotations
 
-import argparse
-import shutil
-import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.figures import Report
@@ -20,7 +16,6 @@ from tests.dashboards.day import SEAL, Day
 from tests.dashboards.grafana import Asked, Moment, asked
 from tests.lab.history import filled
 from tests.lab.monitoring import Prometheus
-from tests.lab.servers import ROOT
 
 BAR = 1.0
 """Seconds for a panel of the overview."""
@@ -93,23 +88,3 @@ def measure_dashboards(report: Report, folder: Path, size: int = 5000, rounds: i
                 )
     finally:
         prometheus.stop()
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns 1 when the bar is missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboards", description=__doc__)
-    parser.add_argument("--externalsecrets", type=int, default=5000)
-    parser.add_argument("--step", type=int, default=60, help="seconds between two scrapes")
-    parser.add_argument("--rounds", type=int, default=5)
-    chosen = parser.parse_args(arguments)
-    folder = ROOT / ".lab" / f"dashboards-{time.strftime('%Y%m%d-%H%M%S')}"
-    report = Report()
-    try:
-        measure_dashboards(report, folder, chosen.externalsecrets, chosen.rounds, chosen.step)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return 0 if report.end() else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
