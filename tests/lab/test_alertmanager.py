@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import email
+import shutil
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -84,13 +85,22 @@ class Mailbox:
         self._server.server_close()
 
 
+class OldestAlertmanager(Alertmanager):
+    """Debian's, the oldest that is supported."""
+
+    def command(self) -> Sequence[str | Path]:
+        program = shutil.which("prometheus-alertmanager")
+        assert program is not None
+        return [program, *list(super().command())[1:]]
+
+
 class Sending:
     """A real Alertmanager with the shipped receivers, whose addresses lead to a webhook and a mailbox."""
 
-    def __init__(self, folder: Path, *, teams: bool) -> None:
+    def __init__(self, alertmanager: Alertmanager, folder: Path, *, teams: bool) -> None:
         self.webhook, self.mailbox = Webhook(), Mailbox()
         self.webhook.start()
-        self.alertmanager = Alertmanager(folder, f"alertmanager-{'teams' if teams else 'slack'}")
+        self.alertmanager = alertmanager
         self._session = new_session()
         document = configuration(teams=teams)
         for receiver in document["receivers"]:
@@ -160,9 +170,12 @@ def _hurried(route: dict[str, Any]) -> None:
         _hurried(one)
 
 
-@pytest.fixture(scope="module")
-def sending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sending]:
-    running = Sending(tmp_path_factory.mktemp("sending"), teams=False)
+@pytest.fixture(scope="module", params=[Alertmanager, OldestAlertmanager], ids=["newest", "oldest"])
+def sending(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sending]:
+    if request.param is OldestAlertmanager and shutil.which("prometheus-alertmanager") is None:
+        pytest.skip("no prometheus-alertmanager: apt-get install prometheus-alertmanager")
+    folder = tmp_path_factory.mktemp("sending")
+    running = Sending(request.param(folder, "sending"), folder, teams=False)
     yield running
     running.stop()
 
@@ -218,7 +231,7 @@ def test_a_digest_by_mail(sending: Sending) -> None:
 
 
 def test_a_warning_by_teams(tmp_path: Path) -> None:
-    sending = Sending(tmp_path, teams=True)
+    sending = Sending(Alertmanager(tmp_path, "teams"), tmp_path, teams=True)
     try:
         sending.fire(alertname="EsoVaultUnreachable", severity="warning", cluster="prod", vault="other")
         card = sending.webhook.wait_for("a card", lambda one: one.path == "/msteamsv2/eso-chat").body
