@@ -223,6 +223,15 @@ class TestTargetKeysMissing:
         world.wait(12)
         assert world.problems() == {"target_keys_missing"}
 
+    def test_names_count_where_they_are_known_not_how_many(self, world: World) -> None:
+        world.add("externalsecrets", external_secret(keys=("password", "user")))
+        world.add("secrets", owned(keys=("password", "other")))
+        world.samples()
+        world.wait(12)
+        assert world.problems() == {"target_keys_missing"}
+        [problem] = world.groups.problems["externalsecret", "shop", "db"]
+        assert problem.evidence == ("user",)
+
     def test_appears_when_there_are_fewer_keys_than_promised(self, world: World) -> None:
         world.add("externalsecrets", external_secret(keys=("password", "user")))
         world.add("secrets", owned(keys=()), keys=1)
@@ -279,6 +288,30 @@ class TestTargetShared:
         world.remove("externalsecrets", "second", "shop")
         assert world.problems() == set()
 
+    def test_one_that_writes_nothing_shares_nothing(self, world: World) -> None:
+        healthy(world)
+        world.add("externalsecrets", external_secret("second", target="db", policy="None"))
+        world.samples()
+        world.wait(12)
+        assert world.problems() == {"nothing_written"}
+
+    def test_two_manifests_of_one_name_are_no_secret(self, world: World) -> None:
+        manifest = {"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}
+        for name in ("one", "two"):
+            world.add("externalsecrets", external_secret(name, target="db", spec_target=manifest))
+        world.samples()
+        world.wait(12)
+        assert world.problems() == set()
+
+    def test_secrets_of_one_name_in_two_namespaces_are_two(self, world: World) -> None:
+        healthy(world)
+        world.namespace("mail")
+        world.add("externalsecrets", external_secret(namespace="mail"))
+        world.add("secrets", owned(namespace="mail"))
+        world.samples()
+        world.wait(12)
+        assert world.problems() == set()
+
     def test_two_that_merge_different_keys_get_along(self, world: World) -> None:
         world.add("secrets", secret())
         world.add("externalsecrets", external_secret("one", target="db", policy="Merge", keys=("a",)))
@@ -310,6 +343,18 @@ class TestStores:
         assert f'problem="store_not_ready",basis="object"}} {int(NOW - 7)}' in "\n".join(
             world.samples("eso_problem_since_timestamp_seconds")
         )
+
+    def test_is_not_judged_while_stores_are_unknown(self) -> None:
+        world = World(known=("externalsecrets", "secrets", "secretstores", "namespaces"))
+        healthy(world)
+        world.samples()
+        world.wait(12)
+        assert world.problems() == set()
+
+    def test_a_store_of_another_controller_is_not_ours_to_call_unready(self, world: World) -> None:
+        world.add("clustersecretstores", store(ready="False", controller="elsewhere"))
+        healthy(world)
+        assert world.problems() == set()
 
     def test_each_store_it_reads_from_counts(self, world: World) -> None:
         spec = {"data": [{"secretKey": "a", "remoteRef": {"key": "x"}, "sourceRef": {"storeRef": {"name": "own"}}}]}

@@ -8,6 +8,7 @@ import pytest
 
 from exporter.config.settings import OwnershipException
 from exporter.eso.identity import created_by, object_hash_md5
+from exporter.judge.secret import Exceptions
 from tests.world import NOW, World, at, external_secret, lines, owned, secret, store
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -218,6 +219,36 @@ class TestExceptions:
             eso_manual_secrets{namespace="shop"} 0
         """)
         assert 'exception="legacy"' in world.samples("eso_manual_secret_info")[0]
+        assert world.problems("secret") == set()
+
+    @pytest.mark.parametrize(("namespace", "name"), [("sh*", "dx"), ("mail", "d*"), ("*", "*x"), ("s", "db")])
+    def test_namespace_and_name_must_both_fit(self, namespace: str, name: str) -> None:
+        exceptions = Exceptions((OwnershipException("legacy", namespace, name, "why"),))
+        world = World(exceptions=(OwnershipException("legacy", namespace, name, "why"),))
+        world.namespace("shop")
+        world.add("secrets", secret())
+        assert world.problems("secret") == {"manual"}
+        assert exceptions.unmatched([("shop", "db")]) == ["legacy"]
+        assert exceptions.unmatched([("shop", "db"), ("shop", "dx"), ("mail", "db"), ("s", "db"), ("a", "x")]) == []
+
+    def test_a_valid_one_stands_over_an_expired_one(self) -> None:
+        old = OwnershipException("old", "shop", "*", "why", until=at(NOW - 864_000)[:10])
+        new = OwnershipException("new", "shop", "db", "why", until=at(NOW + 864_000)[:10])
+        world = World(exceptions=(old, new))
+        world.namespace("shop")
+        world.add("secrets", secret(), secret("other"))
+        assert world.problems("secret") == {"manual", "exception_expired"}
+        told = {line.split('secret="')[1].split('"')[0]: line for line in world.samples("eso_manual_secret_info")}
+        assert 'exception="new"' in told["db"]
+        assert 'exception=""' in told["other"]
+        [problem] = [one for one in world.groups.problems["secret", "shop", "other"] if one.id == "exception_expired"]
+        assert problem.evidence == ("old",)
+
+    def test_it_says_nothing_of_secrets_that_are_not_manual(self) -> None:
+        world = World(exceptions=(OwnershipException("all", "*", "*", "why", until=at(NOW - 864_000)[:10]),))
+        world.namespace("shop")
+        world.add("externalsecrets", external_secret())
+        world.add("secrets", owned())
         assert world.problems("secret") == set()
 
     def test_past_its_date_it_counts_again_without_any_event(self) -> None:
