@@ -23,6 +23,7 @@ one at which it fires, and the next. At each all firing alerts are compared, so 
 - `also` runs the case again: `clusters`, with two replicas, one of which restarts, in each of two clusters of which one lags
   behind; `gap`, without the five scrapes after the first condition begins; or a label, or labels joined by +, in which a twin
   of every series that carries them differs and lags behind.
+- `look` adds moments at which all firing alerts are compared.
 - `end` is when the case ends if nothing fires; `texts` gives the annotations at a moment.
 
 `python -m tests.alerts.scenarios FOLDER` writes everything as plain promtool files.
@@ -45,6 +46,7 @@ from alerts.generate import RUNBOOKS
 TESTS = Path(__file__).parents[2] / "alerts" / "tests"
 MINUTE = 60
 GAP = 5
+PORTION = 12
 LAG = 17
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -136,6 +138,7 @@ class World:
     series: tuple[Series, ...]
     looks: tuple[tuple[str, tuple[Firing, ...]], ...]
     texts: tuple[dict[str, Any], ...] = ()
+    extra: tuple[int, ...] = ()
 
     def promtool(self) -> dict[str, Any]:
         """The test as promtool wants it."""
@@ -151,7 +154,7 @@ class World:
         return test
 
     def _look(self, matcher: str, firing: tuple[Firing, ...]) -> Iterator[dict[str, Any]]:
-        times = {time for one in firing for time in one.edges(self.step) if 0 <= time <= self.end}
+        times = {time for one in firing for time in one.edges(self.step) if 0 <= time <= self.end} | set(self.extra)
         for time in sorted(times or set(range(0, self.end + 1, 5 * self.step)) | {self.end}):
             states = [(one.labels, one.at(time)) for one in firing]
             samples = {labels for labels, state in states if state}
@@ -190,6 +193,16 @@ def names() -> list[str]:
     return sorted(path.stem for path in TESTS.glob("*.yaml"))
 
 
+def parts() -> list[tuple[str, int]]:
+    """All tests in portions that are run at a time: (alert, number of the portion)."""
+    return [(alert, number) for alert in names() for number in range(-(-len(load(alert).worlds) // PORTION))]
+
+
+def part(alert: str, number: int) -> tuple[World, ...]:
+    """One portion of an alert's tests."""
+    return load(alert).worlds[number * PORTION : (number + 1) * PORTION]
+
+
 def _read(alert: str) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load((TESTS / f"{alert}.yaml").read_text(encoding="utf-8"))
     if unknown := set(content) - {"severities", "words", "cases"}:
@@ -212,7 +225,7 @@ def seconds(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-_CASE = {"name", "series", "firing", "also", "end", "interval", "texts", "gap"}
+_CASE = {"name", "series", "firing", "also", "end", "interval", "texts", "gap", "look"}
 
 
 def _worlds(alert: str, case: dict[str, Any], words: Mapping[str, str]) -> Iterator[World]:
@@ -231,8 +244,9 @@ def _worlds(alert: str, case: dict[str, Any], words: Mapping[str, str]) -> Itera
         for key, values in case["series"].items()
         for one in _several(_worded(key, words))
     )
+    extra = tuple(map(seconds, case.get("look", ())))
     texts = (_texts(alert, case["texts"], words),) if "texts" in case else ()
-    base = World(f"{alert}: {case['name']}", step, end, series, (("", firing),), texts)
+    base = World(f"{alert}: {case['name']}", step, end, series, (("", firing),), texts, extra)
     yield base
     for variant in case.get("also", ()):
         if variant == "clusters":
