@@ -7,14 +7,11 @@ create-blocks-from openmetrics` takes. Moments of the story are hours before the
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from exporter.app.state import object_counts
 from exporter.config.settings import OwnershipException
@@ -26,6 +23,7 @@ from exporter.vault.observation import Observation
 from exporter.vault.servers import Selection, Target
 from exporter.web.counters import WebCounters
 from tests import kinds
+from tests.dashboards.scrape import Process, with_labels
 from tests.world import EVERYTHING, World, at, external_secret, owned, secret, store
 
 HOUR = 3600.0
@@ -92,33 +90,6 @@ def cluster() -> list[Es]:
         Es("reports", "nightly", "nightly", interval=1800, phase=1000, owner="team-data"),
         Es("staging", "preview-login", "preview-login", store="staging-vault", interval=1200, phase=10),
     ]
-
-
-@dataclass(eq=False)
-class Process(Collector):
-    """What prometheus_client tells of a process, as of one that lives in the story."""
-
-    started: float
-    now: float = 0.0
-    cpu: float = 0.0
-
-    def collect(self) -> Iterable[Metric]:
-        """The families of ProcessCollector that are used."""
-        for name, value in (
-            ("process_start_time_seconds", self.started),
-            ("process_resident_memory_bytes", 4.6e7 + 3e6 * ((self.now // 1800) % 3)),
-            ("process_open_fds", 23),
-        ):
-            family = GaugeMetricFamily(name, name)
-            family.add_metric([], value)
-            yield family
-        family = CounterMetricFamily("process_cpu_seconds", "process_cpu_seconds")
-        family.add_metric([], self.cpu)
-        yield family
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing."""
-        return ()
 
 
 @dataclass
@@ -472,15 +443,3 @@ class Day:
                     lines.append(f'ALERTS{{cluster="{self.cluster}",alertstate="firing",{labels}}} 1')
             at_moment = f" {moment:.0f}\n"
             yield at_moment.join([*lines, ""])
-
-
-_LABEL = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
-
-
-def with_labels(ident: str, target: Mapping[str, str]) -> str:
-    """`name{labels}` with the target's labels beside its own, which win; empty ones are dropped."""
-    name, _, labels = ident.partition("{")
-    own = dict(_LABEL.findall(labels))
-    defaults = dict(target) if "namespace" in own else {"namespace": "monitoring", **target}
-    merged = {label: value for label, value in {**defaults, **own}.items() if value}
-    return name + "{" + ",".join(f'{label}="{value}"' for label, value in merged.items()) + "}"
