@@ -1,6 +1,7 @@
 """Secrets as real tools and the real operator make them, and the one class that each of them gets.
 
-Every way has a namespace of its own, so that `eso_secrets{namespace=…}` names its class exactly.
+Every way has a namespace of its own, so that `eso_secrets{namespace=…}` names its class exactly. What the servers made is
+collected in `lab.jsonl` of the test's folder; the fast tests judge its copy in `tests/judge/corpus/`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import objects
+from tests.lab import corpus, objects
 from tests.lab.build import ensure
 from tests.lab.certificates import Authority
 from tests.lab.cluster import Cluster
@@ -422,6 +423,15 @@ def test_each_secret_gets_its_class(
     wait_until(f"{namespace}: {classes}", as_expected, timeout=30)
     found = stage.exporter.lines("eso_manual_secret_info", namespace=namespace)
     assert [line.labels["creator"] for line in found] == ([creator] if creator else [])
+    now = corpus.seen(stage.cluster, namespace, make.__name__, classes, creator)
+    with (stage.folder / "lab.jsonl").open("a") as collected:
+        collected.write(json.dumps(now, sort_keys=True) + "\n")
+    if make is not restored_copy:  # ESO takes it over again, sooner or later
+        assert corpus.shape(now) == corpus.shape(corpus.of(make.__name__)), "the corpus is what real servers make"
+
+
+def test_the_corpus_has_all_of_these_and_no_others() -> None:
+    assert [one["way"] for one in corpus.read()] == [make.__name__ for make, _, _ in WAYS]
 
 
 def test_a_hand_over_to_eso_is_no_edit(stage: Stage, namespace: str) -> None:
