@@ -18,11 +18,12 @@ from benchmarks.failing import measure_failing
 from benchmarks.figures import Report
 from benchmarks.freshness import measure_events
 from benchmarks.large import LargeSizes, measure_large
+from benchmarks.memory import measure_memory
 from benchmarks.real import REAL_PARTS, measure_real
 from tests.lab.build import BuildError, ensure, ensure_crds
 from tests.lab.servers import ROOT
 
-PARTS = (*REAL_PARTS, "large", "events", "failing", "exposition", "dashboards")
+PARTS = (*REAL_PARTS, "large", "memory", "events", "failing", "exposition", "dashboards")
 
 _BINARIES = ("etcd", "kube-apiserver", "kube-state-metrics")
 _PACKAGES = ("msgspec", "isal", "urllib3", "prometheus_client", "kubernetes")
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = ROOT / ".lab" / f"benchmarks-{time.strftime('%Y%m%d-%H%M%S')}"
     report = Report()
     try:
-        for name in _BINARIES if real else ():
+        for name in _BINARIES if real else ("kube-state-metrics",) if "memory" in parts else ():
             ensure(name)
         if real:
             ensure_crds()
@@ -66,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             measure_real(report, folder, QUICK_SIZES if chosen.quick else SIZES, rounds, real, full=not chosen.quick)
         if "large" in parts:
             measure_large(report, folder, LargeSizes.quick() if chosen.quick else LargeSizes(), rounds)
+        if "memory" in parts:
+            measure_memory(report, folder, QUICK_SIZES if chosen.quick else SIZES, full=not chosen.quick)
         if "events" in parts:
             measure_events(report, folder, QUICK_SIZES if chosen.quick else SIZES, full=not chosen.quick)
         if "failing" in parts:

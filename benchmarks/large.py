@@ -58,8 +58,9 @@ class Double(Process):
 
     ready_timeout = 300.0
 
-    def __init__(self, name: str, folder: Path, sizes: Sizes, others: int = 0) -> None:
+    def __init__(self, name: str, folder: Path, sizes: Sizes, others: int = 0, *arguments: str) -> None:
         super().__init__(name, folder)
+        self._arguments = arguments
         self.sizes = sizes
         self._others = others
         self._port = free_port()
@@ -77,6 +78,7 @@ class Double(Process):
             f"--namespaces={self.sizes.namespaces}",
             f"--port={self._port}",
             f"--kubeconfig={self.kubeconfig}",
+            *self._arguments,
         ]
 
     def environment(self) -> Mapping[str, str]:

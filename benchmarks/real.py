@@ -15,6 +15,8 @@ from benchmarks.figures import Report, mb, ms, shown
 from benchmarks.filling import Filler, Writer
 from benchmarks.freshness import changes_on_server, measure_freshness
 from benchmarks.hostile import measure_hostile
+from benchmarks.memory import LARGE_VALUE, SMALL_VALUE, memory_bars, scrape_a_while
+from benchmarks.names import KSM, OURS, OURS_AGE, OURS_TLS, PLAIN
 from benchmarks.rounds import Series, ratio, scrape_in_turn
 from benchmarks.tricks import TRICKS
 from tests.lab.certificates import Authority
@@ -22,10 +24,6 @@ from tests.lab.exporter_process import ACCOUNT, NAMESPACE, install_rbac
 from tests.lab.servers import BareCluster, install_crds
 
 REAL_PARTS = ("scrapes", "tricks", "hostile", "freshness", "values")
-
-OURS, OURS_AGE, OURS_TLS = "ours, age off", "ours, age on", "ours, TLS"
-KSM, PLAIN = "kube-state-metrics", "plain Python"
-SMALL_VALUE, LARGE_VALUE = 3_000, 27_000
 
 
 class Arena:
@@ -158,30 +156,16 @@ def _initial_sync(report: Report, all_: Mapping[str, Contestant], idle: Mapping[
     report.table(("CPU until the first whole scrape", "s, of an empty cluster", "s more", "µs per object"), rows)
 
 
-def _scrape_a_while(both: Mapping[str, Contestant]) -> None:
-    """So that the peak holds what scraping takes."""
-    targets = {name: (one.pid, one.port) for name, one in both.items()}
-    for gzip in (True, False):
-        scrape_in_turn(targets, 2, gzip=gzip)
-
-
 def _memory(report: Report, arena: Arena, filler: Filler, sizes: Sizes, *, full: bool) -> None:
     """Peak RSS after the sync and some scrapes, with small values and with large ones."""
     peaks = _peaks(arena, sizes)
     filler.secrets(LARGE_VALUE, again=True)
-    larger = _peaks(arena, sizes)
-    rows = [(name, shown(peak), shown(larger[name])) for name, peak in peaks.items()]
-    report.table(("peak RSS, MB", f"values {SMALL_VALUE // 1000} KB", f"values {LARGE_VALUE // 1000} KB"), rows)
-    for name, peak in ((OURS, peaks[OURS]), (OURS_AGE, peaks[OURS_AGE])):
-        age = name.partition(", ")[2]
-        report.below(f"peak RSS, {age} : KSM", peak / peaks[KSM], 0.5, full_size=full)
-        report.below(f"peak RSS, {age}", peak, 150, unit=" MB", full_size=full)
-    report.below("peak RSS, values of 27 KB : of 3 KB", larger[OURS_AGE] / peaks[OURS_AGE], 1.1, full_size=full)
+    memory_bars(report, peaks, _peaks(arena, sizes), full=full)
 
 
 def _peaks(arena: Arena, sizes: Sizes) -> dict[str, float]:
     with running(arena, sizes, OURS, OURS_AGE, KSM) as all_:
-        _scrape_a_while(all_)
+        scrape_a_while(all_)
         return {name: usage.peak_resident(one.pid) for name, one in all_.items()}
 
 
