@@ -88,15 +88,26 @@ another name. `tests/alerts/scenarios.py` explains the form and writes plain pro
 ## How good the tests are
 
 `make mutate` changes the rules in every way a careless hand could (a clause dropped, a comparison turned or moved by its edge, a window, time,
-threshold, severity or label changed) and runs the tests. <<mutation>> Survivors are listed with the reason in `tests/alerts/survivors.yaml`.
+threshold, severity or label changed) and runs the tests. <<mutation>> Survivors that no
+test can notice are listed with the reason in `tests/alerts/survivors.yaml`.
 
 ## What they cost
 
 <<cost>>
 """
 
-MUTATION = "Not measured yet."
-COST = "Not measured yet."
+MUTATION = (
+    "Of a random sample of 649 of the 1,448 changes (2026-11-25, `make mutate ARGS='--minutes 5.5'`, beside other work on two "
+    "cores) the tests noticed 609: 93.8 %, for 394 s of one processor. The bar is 95 % of all within ten minutes on two cores; a "
+    "whole run, which that makes about eight minutes, has not been made, and the bar is not shown to be met."
+)
+COST = (
+    "A real Prometheus 3.16 at 5,000 ExternalSecrets and 20 stores, all but 2 % of them well: one evaluation of all groups takes "
+    "1.2 s, 4 % of an interval of 30 s. In the minutes after a Vault behind five of the stores is sealed, until its alert hides the "
+    "1,250 ExternalSecrets: 2.1 s, 7 % (2026-11-25, `python -m benchmarks.rules --seconds 50`, beside other work on two cores; an hour "
+    "earlier, on a busier machine, 1.8 s and 5.6 s). The bar is 10 %. Most of the latter are the texts of pending alerts, which "
+    "Prometheus renders at every evaluation."
+)
 
 
 def render() -> str:
