@@ -42,6 +42,7 @@ from exporter.kube.records import (
     Spread,
     Store,
     StoreRef,
+    same_but_key_count,
     same_secret,
 )
 from exporter.kube.resource import Sink
@@ -297,9 +298,12 @@ class Inventory:
         if not self._tracking or record is None:
             return
         changes = self._changes
-        changes.add(SECRET, record.namespace, record.name)
-        for user in self._targets.of(record.namespace, record.name):
-            changes.add(EXTERNALSECRET, record.namespace, user)
+        counted = old is not None and new is not None and same_but_key_count(old, new)
+        if not counted:
+            changes.add(SECRET, record.namespace, record.name)
+        if not counted or not record.facts.key_names:
+            for user in self._targets.of(record.namespace, record.name):
+                changes.add(EXTERNALSECRET, record.namespace, user)
         if old is None or new is None:
             self._naming_stores_changed(self._secrets_named, record.namespace, record.name)
             changes.add(NAMESPACE, "", record.namespace)

@@ -277,6 +277,19 @@ def same_secret(old: Secret, new: Secret) -> bool:
     )
 
 
+def same_but_key_count(old: Secret, new: Secret) -> bool:
+    """Whether two records of one Secret differ in the number of data keys at most.
+
+    That number is looked at for ExternalSecrets that target the Secret, and only where its keys' names are unknown.
+    """
+    facts = old.facts
+    return same_secret(old if facts.keys == new.facts.keys else _with_keys(old, new.facts.keys), new)
+
+
+def _with_keys(secret: Secret, keys: int | None) -> Secret:
+    return msgspec.structs.replace(secret, facts=msgspec.structs.replace(secret.facts, keys=keys))
+
+
 def uid_hash(uid: str) -> int:
     """A uid as a 60-bit number: small, and stable within a process."""
     return hash(uid) >> 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -28,8 +28,11 @@ class ProblemFacts(msgspec.Struct, frozen=True, gc=False):
 SINCE = "eso_problem_since_timestamp_seconds"
 
 
-def since_column(kind: str, tell: Callable[[F], tuple[str, str, tuple[Problem, ...]]]) -> Column[F]:
-    """The column "since when" of a kind's own group: `tell` gives (namespace, name, problems) of its facts.
+def since_column(
+    kind: str, tell: Callable[[F], tuple[str, str, tuple[Problem, ...]]], reads: Sequence[str] | None = None
+) -> Column[F]:
+    """The column "since when" of a kind's own group: `tell` gives (namespace, name, problems) of its facts, and looks at
+    nothing but their attributes `reads` (see Column).
 
     Every kind brings its own, so that nothing is kept twice; the exposition joins them into one family.
     """
@@ -43,7 +46,7 @@ def since_column(kind: str, tell: Callable[[F], tuple[str, str, tuple[Problem, .
             ]
         )
 
-    return Column(family(SINCE), render)
+    return Column(family(SINCE), render, reads=reads)
 
 
 def since_line(kind: str, namespace: str, name: str, node: str, problem: Problem) -> bytes:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from exporter.judge import engine, externalsecret
-from tests.world import World, external_secret, store
+from tests.world import NOW, World, external_secret, owned, secret, store
 
 FAMILY = "eso_externalsecret_ready"
 
@@ -88,3 +88,29 @@ def test_one_that_is_gone_is_not_broken_any_more(breaking: set[str]) -> None:
 
     assert ready(world) == {}
     assert world.engine.broken == {}
+
+
+def judged(world: World, *objects: dict[str, Any], **cells: Any) -> int:
+    """How many judgements a change of these Secrets causes."""
+    world.add("secrets", *objects, **cells)
+    return world.engine.run(world.now)
+
+
+def test_the_number_of_keys_of_a_secret_concerns_only_whom_it_is_counted_for() -> None:
+    world = World()
+    world.namespace("shop")
+    world.add("clustersecretstores", store())
+    world.add("externalsecrets", external_secret("db"))
+    by_hand = secret("other")
+    judged(world, owned("db"), by_hand)
+
+    assert judged(world, by_hand, keys=9) == 0
+    assert judged(world, owned("db"), keys=9) == 0
+    # Written in full by somebody who left no names of keys behind: what it holds is known by their number alone.
+    nameless = owned("db", keys=())
+    assert judged(world, nameless, keys=1) == 2
+    assert judged(world, nameless, keys=0) == 1
+    kept = world.inventory.secrets.get("shop", "db")
+    assert kept is not None
+    assert kept.facts.keys == 0
+    assert judged(world, secret("other", entries=(("curl", NOW, ("password",)),)), keys=9) >= 1
