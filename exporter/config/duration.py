@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)"
@@ -12,6 +13,7 @@ _GO = re.compile(rf"([+-]?)((?:{_NUMBER}(?:{'|'.join(_UNITS)}))+|0)", re.ASCII)
 _PLAIN = re.compile(_NUMBER, re.ASCII)
 
 
+@lru_cache(maxsize=1024)
 def parse_go_duration(text: str) -> float | None:
     """Seconds of what Go's `time.ParseDuration` takes (`1h0m0s`, `1.5h`, `300ms`, `-5m`, `0`); None when it is not one."""
     match = _GO.fullmatch(text)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from exporter.config.settings import OwnershipRule
 from exporter.eso.creators import CREATOR_OF_MANAGER, CREATORS, HUMAN_OWNER_KINDS
-from exporter.eso.identity import GROUP
+from exporter.eso.identity import GROUP, is_field_manager
 
 CLASSES: dict[str, str] = {
     "eso_owned": "made and owned by an ExternalSecret",
@@ -71,6 +71,7 @@ class Rule(NamedTuple):
 
 NO_RULE = Rule("", "")
 _GLOB_SIGNS = frozenset("*?[")
+_LABELS_KEPT = 10_000
 
 
 def is_external_secret(owner: OwnerReference) -> bool:
@@ -116,6 +117,7 @@ class Creators:
         self._name_globs = _one_pattern(name_globs)
         self._label_globs = _one_pattern(label_globs)
         self._with_name_globs = [index for indexes in name_globs.values() for index in indexes]
+        self._label_rows: dict[str, tuple[int, ...]] = {}
         self._with_label_globs = [index for indexes in label_globs.values() for index in indexes]
 
     def match(self, secret: Metadata) -> Rule:
@@ -135,9 +137,7 @@ class Creators:
     def _candidates(self, secret: Metadata) -> list[int]:
         found = [*self._always, *self._by_type.get(secret.type, ()), *self._by_name.get(secret.name, ())]
         for label in secret.labels:
-            found += self._by_label.get(label, ())
-        if secret.labels and self._label_globs.search("\n".join(secret.labels)):
-            found += self._with_label_globs
+            found += self._rows_of_label(label)
         for annotation in secret.annotations:
             found += self._by_annotation.get(annotation, ())
         for manager in secret.managers:
@@ -148,6 +148,16 @@ class Creators:
             found += self._with_name_globs
         found.sort()
         return found
+
+    def _rows_of_label(self, label: str) -> tuple[int, ...]:
+        """The rows with a label that this one may be: a cluster has few keys of labels, and asks for each again and again."""
+        rows = self._label_rows.get(label)
+        if rows is None:
+            globs = self._with_label_globs if self._label_globs.search(label) else ()
+            rows = (*self._by_label.get(label, ()), *globs)
+            if len(self._label_rows) < _LABELS_KEPT:
+                self._label_rows[label] = rows
+        return rows
 
 
 def _one_pattern(globs: Iterable[str]) -> re.Pattern[str]:
@@ -186,9 +196,14 @@ def _glob(value: str, pattern: str) -> bool:
     return fnmatchcase(value, pattern) if _is_glob(pattern) else value == pattern
 
 
-@lru_cache(maxsize=4096)
 def creator_of(manager: str) -> str:
     """The creator class of a field manager; "" for one that no person's tool uses (an unrecognised controller)."""
+    # ESO's are as many as its ExternalSecrets: they would push all others out of the cache.
+    return "" if is_field_manager(manager) else _creator_of(manager)
+
+
+@lru_cache(maxsize=4096)
+def _creator_of(manager: str) -> str:
     for pattern, creator in CREATOR_OF_MANAGER:
         if _glob(manager, pattern):
             return creator

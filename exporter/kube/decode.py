@@ -33,6 +33,8 @@ from exporter.kube.failure import ApiError
 from exporter.kube.resource import NO_CELLS, Cells, Form, Record, Resource
 
 META_VERSION = "meta.k8s.io/v1"
+_TEXT_OR_NONE = (str, type(None))
+_NUMBER_OR_NONE = (int, type(None))
 GONE = 410
 
 
@@ -197,7 +199,7 @@ class Decoder:
         row = cells or ()
         type_ = row[self._type_at] if 0 <= self._type_at < len(row) else None
         keys = row[self._keys_at] if 0 <= self._keys_at < len(row) else None
-        if not isinstance(type_, str | None) or not isinstance(keys, int | None):
+        if not isinstance(type_, _TEXT_OR_NONE) or not isinstance(keys, _NUMBER_OR_NONE):
             raise _Bad("type")
         return Cells(type_, keys)
 

@@ -163,18 +163,19 @@ def _ref(ref: _StoreRef, namespace: str) -> StoreRef:
 
 def _stores(spec: _Spec, namespace: str) -> tuple[StoreRef, ...]:
     """All stores it reads from, each once, in the order of the spec (reference §6.1)."""
-    default = spec.secretStoreRef if spec.secretStoreRef and spec.secretStoreRef.name else None
+    given = spec.secretStoreRef
+    default = _ref(given, namespace) if given and given.name else None
     sources = [item.sourceRef for item in (*(spec.data or ()), *(spec.dataFrom or ()))]
-    found: dict[StoreRef, None] = {}
-    if not sources and default:
-        found[_ref(default, namespace)] = None
+    found: dict[StoreRef | None, None] = {}
+    if not sources:
+        found[default] = None
     for source in sources:
-        if source is not None and source.generatorRef is not None:
-            continue
-        own = source.storeRef if source is not None and source.storeRef and source.storeRef.name else default
-        if own is not None:
-            found[_ref(own, namespace)] = None
-    return tuple(found)
+        if source is None:
+            found[default] = None
+        elif source.generatorRef is None:
+            own = source.storeRef
+            found[_ref(own, namespace) if own and own.name else default] = None
+    return tuple([ref for ref in found if ref is not None])
 
 
 def _generators(spec: _Spec, namespace: str) -> tuple[GeneratorRef, ...]:

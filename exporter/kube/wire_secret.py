@@ -119,7 +119,8 @@ def converter(creators: Creators, owner_keys: OwnerKeys) -> Callable[[Any, Cells
             for o in meta.ownerReferences or ()
         ]
         entries: Sequence[_ManagedFields] = meta.managedFields or ()
-        owner_es = next((o for o in owners if is_external_secret(o)), None)
+        owner_es = next((o for o in owners if is_external_secret(o)), None) if owners else None
+        managers = [entry.manager for entry in entries]
         es_entries = [entry for entry in entries if is_field_manager(entry.manager)]
         label = labels.get(LABEL_CREATED_BY, "")
         marks = (
@@ -137,7 +138,7 @@ def converter(creators: Creators, owner_keys: OwnerKeys) -> Callable[[Any, Cells
                 labels,
                 annotations,
                 owners,
-                [entry.manager for entry in entries],
+                managers,
             )
         )
         facts = SecretFacts(
@@ -150,8 +151,8 @@ def converter(creators: Creators, owner_keys: OwnerKeys) -> Callable[[Any, Cells
             creator=_creator(entries),
             edit=_edit(entries, es_entries) if es_entries else None,
             value_in_annotation=_holds_value(annotations.get(ANNOTATION_LAST_APPLIED)),
-            acceptance=_acceptance(annotations),
-            owner=owner_keys.of(labels, _texts(annotations, owner_keys.keys)),
+            acceptance=_acceptance(annotations) if ANNOTATION_ACCEPTED in annotations else None,
+            owner=owner_keys.of(labels, _texts(annotations, owner_keys.keys) if annotations else None),
         )
         # One string for both names where they are equal, as they mostly are; interning each would cost a table entry.
         es_name = "" if owner_es is None else meta.name if owner_es.name == meta.name else owner_es.name
@@ -225,6 +226,8 @@ def _creator(entries: Sequence[_ManagedFields]) -> str:
     """
     if not entries:
         return NO_MANAGER
+    if len(entries) == 1:
+        return creator_of(entries[0].manager)
     writers = [entry for entry in entries if _owns_data(entry)] or list(entries)
     writers.sort(key=lambda entry: entry.time or "")
     return next((creator for entry in writers if (creator := creator_of(entry.manager))), "")
@@ -232,6 +235,8 @@ def _creator(entries: Sequence[_ManagedFields]) -> str:
 
 def _edit(entries: Sequence[_ManagedFields], es_entries: Sequence[_ManagedFields]) -> Edit | None:
     """Keys that somebody other than ESO owns with an entry later than ESO's own (problems.md, hand_edited)."""
+    if len(entries) == len(es_entries):
+        return None
     last_es = max(entry.time or "" for entry in es_entries)
     for entry in sorted(entries, key=lambda entry: entry.time or "", reverse=True):
         if is_field_manager(entry.manager) or (entry.time or "") <= last_es:
