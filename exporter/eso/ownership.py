@@ -229,13 +229,25 @@ class Neighbours(NamedTuple):
     named_by_store: bool
 
 
+_OWNED = Rule("owner-reference", "eso_owned")
+_BY_STORES = ("", "helm", "gitops")
+"""Classes of the table of creators that a store which names the Secret overrules; "" is no class."""
+
+
+def decided_alone(*, owner_es: str, marks: int, rule: Rule) -> Rule | None:
+    """What `classify` gives where no neighbour can matter, as for nearly all Secrets; None where one may."""
+    if owner_es:
+        return _OWNED
+    return rule if not marks & MARKS_OF_ESO and rule.ownership not in _BY_STORES else None
+
+
 def classify(*, owner_es: str, marks: int, es_manager: bool, creator: str, rule: Rule, neighbours: Neighbours) -> Rule:
     """The class of a Secret and the name of the rule that decided. Every Secret gets exactly one class of CLASSES.
 
     `es_manager`: an ESO field manager stands in its managedFields. `creator` is "" for an unrecognised controller.
     """
     if owner_es:
-        return Rule("owner-reference", "eso_owned")
+        return _OWNED
     if neighbours.created_by_living:
         return Rule("created-by", "eso_owned")
     written = bool(marks & MARK_MANAGED) or es_manager
@@ -249,7 +261,7 @@ def classify(*, owner_es: str, marks: int, es_manager: bool, creator: str, rule:
                 return Rule("field-manager", "eso_owned")
     if marks & MARKS_OF_ESO and es_manager and not neighbours.targeting:
         return Rule("leftover-marks", "eso_leftover")
-    if rule.ownership and rule.ownership not in ("helm", "gitops"):
+    if rule.ownership not in _BY_STORES:
         return rule
     if neighbours.named_by_store:
         return Rule("store-credential", "bootstrap")

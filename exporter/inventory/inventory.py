@@ -131,7 +131,10 @@ class Inventory:
 
     def targeting(self, namespace: str, secret: str) -> Sequence[ExternalSecret]:
         """The living ExternalSecrets whose target is this Secret."""
-        found = (self.externalsecrets.get(namespace, name) for name in self._targets.of(namespace, secret))
+        names = self._targets.of(namespace, secret)
+        if not names:
+            return ()
+        found = (self.externalsecrets.get(namespace, name) for name in names)
         return [record for record in found if record is not None]
 
     def user_states(self, ref: StoreRef) -> Mapping[str, int]:

@@ -68,7 +68,8 @@ class Engine:
     def configure(self, view: View, exceptions: Exceptions, excluded: Iterable[str]) -> None:
         """New settings: `excluded` are namespaces whose Secrets are not judged. The caller has everything judged anew."""
         self._view, self._excluded = view, frozenset(excluded)
-        self._kinds: tuple[Kind, ...] = (*KINDS, Secrets(exceptions, self._excluded), Namespaces(self._excluded))
+        self._secrets = Secrets(exceptions, self._excluded)
+        self._kinds: tuple[Kind, ...] = (*KINDS, self._secrets, Namespaces(self._excluded))
 
     def secrets_judged(self, namespace: str) -> bool:
         """Whether the Secrets of this namespace are judged: see `secret_kind.secrets_judged`."""
@@ -81,6 +82,7 @@ class Engine:
     def run(self, now: float) -> int:
         """Judges what changed and what is due; returns how many judgements were made."""
         changes = self._inventory.drain()
+        self._secrets.begin()
         if changes.everything:
             self._rechecks = Rechecks()
             return self._run_everything(now)
@@ -129,7 +131,7 @@ class Engine:
     def _note(self, key: tuple[str, str, str], findings: Findings | None) -> None:
         if findings is not None and findings.lasting:
             self._observed[key] = findings.lasting
-        else:
+        elif self._observed:
             self._observed.pop(key, None)
         if findings is not None and findings.recheck_at is not None:
             self._rechecks.add(findings.recheck_at, *key)

@@ -11,10 +11,19 @@ import msgspec
 
 from exporter.config.settings import OwnershipException
 from exporter.eso.identity import is_created_by
-from exporter.eso.ownership import MARK_DELETING, MARK_MANAGED, MARK_MANAGER, Neighbours, Rule, Target, classify
+from exporter.eso.ownership import (
+    MARK_DELETING,
+    MARK_MANAGED,
+    MARK_MANAGER,
+    Neighbours,
+    Rule,
+    Target,
+    classify,
+    decided_alone,
+)
 from exporter.judge.findings import Findings, Problem
 from exporter.judge.view import View
-from exporter.kube.records import ExternalSecret, Secret
+from exporter.kube.records import Secret
 
 ANNOTATION_EXCEPTION = "annotation"
 """The id of an exception that stands on the Secret itself."""
@@ -90,8 +99,7 @@ def judge(
     """Judges one Secret at `now`; `observed` is `Findings.lasting` of the judgement before."""
     findings = Findings(now, observed)
     facts = record.facts
-    targeting = view.targeting(record.namespace, record.name)
-    rule = _classify(record, targeting, view)
+    rule = _classify(record, view)
     exception = ""
     if rule.ownership == "manual":
         exception, until, expired = exceptions.of(record, now)
@@ -105,7 +113,7 @@ def judge(
     elif rule.ownership == "eso_leftover":
         findings.observe("leftover", view.settings.absence_after)
     elif rule.ownership in _ESO_CLASSES:
-        _edited(record, rule, targeting, findings)
+        _edited(record, rule, view, findings)
         turns = [at for at in view.edit_turns(record.namespace, record.name) if now - at < WAR_WINDOW]
         if len(turns) >= WAR_TURNS:
             findings.add("edit_war", turns[0], evidence=tuple(map(str, (len(turns),))))
@@ -127,8 +135,13 @@ def judge(
     return judgement, findings
 
 
-def _classify(record: Secret, targeting: Sequence[ExternalSecret], view: View) -> Rule:
+def _classify(record: Secret, view: View) -> Rule:
     facts = record.facts
+    given = Rule(facts.rule, facts.rule_class)
+    alone = decided_alone(owner_es=record.owner_es, marks=facts.marks, rule=given)
+    if alone is not None:
+        return alone
+    targeting = view.targeting(record.namespace, record.name)
     created_by = bool(record.created_by) and any(
         is_created_by(record.created_by, other.namespace, other.name) for other in targeting
     )
@@ -137,7 +150,7 @@ def _classify(record: Secret, targeting: Sequence[ExternalSecret], view: View) -
         marks=facts.marks,
         es_manager=bool(facts.marks & MARK_MANAGER),
         creator=facts.creator,
-        rule=Rule(facts.rule, facts.rule_class),
+        rule=given,
         neighbours=Neighbours(
             targeting=[Target(other.name, other.creation_policy) for other in targeting],
             created_by_living=created_by,
@@ -151,14 +164,14 @@ def _owner_lives(record: Secret, view: View) -> bool:
     return owner is not None and owner.uid == record.owner_uid
 
 
-def _edited(record: Secret, rule: Rule, targeting: Sequence[ExternalSecret], findings: Findings) -> None:
+def _edited(record: Secret, rule: Rule, view: View, findings: Findings) -> None:
     """Keys that somebody else wrote after ESO. In a merged Secret foreign keys are legitimate, promised ones are not."""
     edit = record.facts.edit
     if edit is None:
         return
     keys = edit.keys
     if rule.ownership == "eso_merged":
-        promised = {key for other in targeting for key in other.promised}
+        promised = {key for other in view.targeting(record.namespace, record.name) for key in other.promised}
         keys = tuple(key for key in keys if key in promised)
     if keys:
         findings.add("hand_edited", edit.at or None, evidence=(edit.manager, *keys))

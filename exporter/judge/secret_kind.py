@@ -33,6 +33,11 @@ class Secrets:
     def __init__(self, exceptions: Exceptions, excluded: Collection[str]) -> None:
         self._exceptions = exceptions
         self._excluded = excluded
+        self._judged: dict[str, bool] = {}
+
+    def begin(self) -> None:
+        """A round of judging begins: what is readable may have changed since the last one, and will not within it."""
+        self._judged.clear()
 
     def places(self, inventory: Inventory) -> Places:
         """See Kind."""
@@ -51,7 +56,10 @@ class Secrets:
         counts = (NAMESPACE, "", namespace)
         if record is None:
             return Judged(None, None, counts)
-        if not secrets_judged(view, self._excluded, namespace):
+        judged = self._judged.get(namespace)
+        if judged is None:
+            judged = self._judged[namespace] = secrets_judged(view, self._excluded, namespace)
+        if not judged:
             return Judged(None, None, counts) if inventory.set_ownership(record, "") else GONE
         judgement, findings = rule_of_secret.judge(record, view, self._exceptions, now, observed)
         counted = rule_of_namespace.ACCEPTED if judgement.exception else judgement.ownership

@@ -215,7 +215,10 @@ def group(*, age: bool = True) -> Group[ExternalSecretFacts]:
             reads=("ident", "record.interval", "record.refresh_policy"),
         ),
         Column(
-            family(deadline), _time(deadline, _deadline), moving=True, reads=("ident", "record.refreshed", "deadline_in")
+            family(deadline),
+            _time(deadline, _deadline),
+            moving=True,
+            reads=("ident", "record.refreshed", "deadline_in"),
         ),
         Column(family(f"{prefix}problem"), _problems, reads=("ident", "store", "problems")),
         since_column(

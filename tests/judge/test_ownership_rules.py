@@ -5,8 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exporter.config.settings import OwnershipRule, OwnershipSettings, Settings
+from exporter.eso.ownership import (
+    MARK_CREATED_BY,
+    MARK_MANAGER,
+    Neighbours,
+    Rule,
+    Target,
+    classify,
+    decided_alone,
+)
 from tests.world import NOW, World, external_secret, owned, secret, store
 
 
@@ -105,3 +116,35 @@ def test_no_rule_takes_a_secret_from_eso() -> None:
     world.add("secrets", owned())
     world.samples()
     assert told(world)[0] == "eso_owned"
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(["", "db"]),
+    st.integers(0, 31),
+    st.sampled_from(
+        [Rule("", ""), Rule("a", "helm"), Rule("b", "gitops"), Rule("c", "system"), Rule("d", "controller")]
+    ),
+    st.lists(
+        st.builds(Target, st.just("db"), st.sampled_from(["Owner", "Orphan", "Merge", "CreateOrMerge", "None"])),
+        max_size=2,
+    ),
+    st.booleans(),
+    st.booleans(),
+    st.sampled_from(["", "none", "curl"]),
+)
+def test_what_is_decided_alone_is_decided_so_beside_any_neighbours(
+    owner_es, marks, rule, targets, named, living, creator
+):
+    """A living ExternalSecret that made it can only be told by a label, which is a mark."""
+    alone = decided_alone(owner_es=owner_es, marks=marks, rule=rule)
+    neighbours = Neighbours(targets, living and bool(marks & MARK_CREATED_BY), named)
+    told = classify(
+        owner_es=owner_es,
+        marks=marks,
+        es_manager=bool(marks & MARK_MANAGER),
+        creator=creator,
+        rule=rule,
+        neighbours=neighbours,
+    )
+    assert alone in (None, told)

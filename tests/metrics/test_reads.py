@@ -62,7 +62,7 @@ FACTS = st.builds(
 )
 
 
-def agreeing(column: Column[ExternalSecretFacts], one: ExternalSecretFacts, other: ExternalSecretFacts):  # noqa: ANN201
+def agreeing(column: Column[ExternalSecretFacts], one: ExternalSecretFacts, other: ExternalSecretFacts):
     """`other` with those attributes of `one` that the column reads."""
     assert column.reads is not None
     own = {name: getattr(one, name) for name in column.reads if "." not in name}
