@@ -109,6 +109,7 @@ def test_a_clusterexternalsecret_that_fails_in_one_namespace(
     selectors = [{"matchLabels": {"teams-of": namespace}}]
     cluster.apply({**one, "spec": {"externalSecretSpec": template, "namespaceSelectors": selectors}})
     try:
+        wait_value(exporter, 1, "eso_clusterexternalsecret_namespaces", name=namespace, state="failed")
         wait_value(exporter, 0, "eso_clusterexternalsecret_ready", namespace="", name=namespace)
         states = {
             line.labels["state"]: line.value
