@@ -39,7 +39,7 @@ def recorded(test: dict[str, Any], step: int, rules: Iterable[Rule]) -> list[Rec
     steps = _last(test) // step
     looks = [
         {
-            "expr": '{__name__=~"eso:.+"} or ALERTS{alertstate="firing"}',
+            "expr": '{__name__=~"eso:.+|ALERTS"}',
             "eval_time": f"{number * step}s",
             "exp_samples": [],
         }
