@@ -103,9 +103,9 @@ MUTATION = (
 )
 COST = (
     "A real Prometheus 3.16 at 5,000 ExternalSecrets and 20 stores, all but 2 % of them well: one evaluation of all groups takes "
-    "1.2 s, 4 % of an interval of 30 s. In the minutes after a Vault behind five of the stores is sealed, until its alert hides the "
-    "1,250 ExternalSecrets: 2.1 s, 7 % (2026-11-25, `python -m benchmarks.rules --seconds 50`, beside other work on two cores; twenty minutes "
-    "earlier, on a busier machine, 1.8 s and 5.6 s). The bar is 10 %. Most of the latter are the texts of pending alerts, which "
+    "0.43 s, 1.4 % of an interval of 30 s. In the minutes after a Vault behind five of the stores is sealed, until its alert hides the "
+    "1,250 ExternalSecrets: 0.98 s, 3.3 % (2026-11-25, `python -m benchmarks.rules --seconds 50`, on two idle cores; on two that had much "
+    "else to do, 1.2 to 1.8 s and 2.1 to 5.6 s). The bar is 10 %. Most of the latter are the texts of pending alerts, which "
     "Prometheus renders at every evaluation."
 )
 
