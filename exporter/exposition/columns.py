@@ -40,8 +40,8 @@ class Column(Generic[F]):
 
     `volatile`: `render(facts, now)` is called when scraped instead, with the facts of the last completed generation.
     `moving`: the lines change whenever the object's moment does (see Group), as those of a last sync do.
-    `reads`: names of all attributes of the facts that `render` looks at ("record.name" for one of an attribute's); facts that agree in them are not even rendered to
-    find out whether their lines differ. Without it any difference is looked into.
+    `reads`: names of all attributes of the facts that `render` looks at ("record.name" for one of an attribute's); facts
+    that agree in them are not even rendered to find out whether their lines differ. Without it any difference is looked into.
     """
 
     def __init__(

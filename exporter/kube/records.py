@@ -113,6 +113,11 @@ class Store(msgspec.Struct, frozen=True, gc=False):
         """The identity ExternalSecrets name it by."""
         return StoreRef(self.kind, self.namespace, self.name)
 
+    @property
+    def ready(self) -> bool | None:
+        """Whether ESO says Ready=True: False without a condition (fail closed), None where another controller has yet to say."""
+        return self.status == "True" if self.status or not self.foreign else None
+
 
 class Generator(msgspec.Struct, frozen=True, gc=False):
     """A VaultDynamicSecret or ClusterGenerator (`namespace` "" for the latter): only the Secrets its spec names."""

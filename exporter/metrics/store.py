@@ -55,9 +55,9 @@ def _info(judgement: StoreJudgement) -> Iterable[tuple[bytes, int]]:
 
 
 def _ready(judgement: StoreJudgement) -> Iterable[tuple[bytes, int]]:
-    record = judgement.record
-    if record.status or not record.foreign:
-        yield b"", int(record.status == "True")
+    ready = judgement.record.ready
+    if ready is not None:
+        yield b"", int(ready)
 
 
 def _transition(judgement: StoreJudgement) -> Iterable[tuple[bytes, int]]:

@@ -20,6 +20,9 @@ from exporter.notify.words import Links
 Readable = Callable[[str, str], bool]
 """(resource, namespace): whether it is completely known there, as `judge.view.View` asks."""
 
+Look = Callable[[Alert, Present, Parents], Iterable[Condition]]
+"""Finds what is true of an alert, given who speaks for its children."""
+
 READ_FROM: Mapping[str, tuple[str, ...]] = {
     changes.EXTERNALSECRET: (resources.EXTERNALSECRETS,),
     changes.PUSHSECRET: (resources.PUSHSECRETS,),
@@ -54,6 +57,7 @@ class Evaluation:
         self._stores = stores.Stores(links, timeline)
         self._externalsecrets = externalsecrets.ExternalSecrets(links, timeline)
         self._others = Others(links, timeline)
+        self._looks = self._table()
 
     def look(self, present: Present) -> Outcome:
         """Takes over a new state; returns all that fires."""
@@ -88,49 +92,59 @@ class Evaluation:
 
     def _conditions(self, alert: Alert, present: Present) -> Iterable[Condition]:
         """What is true of one alert."""
-        if alert in vaults.WHOLE.values():
-            return self._vaults.whole(alert, present)
-        if alert in (table.NODE_SEALED, table.NODE_UNINITIALIZED, table.NODE_UNREACHABLE):
-            return self._vaults.nodes(alert, present)
-        if alert in (table.TLS_ENDS, table.TLS_ENDS_LATER):
-            return self._vaults.certificates(alert, present)
-        if alert in (table.CREDENTIALS, table.CREDENTIALS_UNUSED):
-            return self._stores.credentials(alert, present)
-        if alert is table.STORES_UNCHECKED:
-            return self._stores.unchecked(present)
-        silent = self._vaults.alerting(present.now)
-        if alert in (table.STORE, table.STORE_UNUSED):
-            return self._stores.unusable(alert, present, silent)
-        if alert in (table.MANY_LOST, table.MANY_NOT_READY):
-            return self._stores.many(alert, present, silent)
-        return self._of_objects(alert, present, silent)
+        parents = self._stores.parents(present.now, self._vaults.alerting(present.now))
+        return self._looks[alert](alert, present, parents)
 
-    def _of_objects(self, alert: Alert, present: Present, silent: set[str]) -> Iterable[Condition]:
-        one, other = self._externalsecrets, self._others
-        parents = self._stores.parents(present.now, silent)
-        if alert in (table.OVERDUE, table.NEVER_SYNCED) and self._nothing_syncs(present.now):
-            return ()
-        looks: dict[Alert, Callable[[], Iterable[Condition]]] = {
-            table.WILL_NOT_HEAL: lambda: one.failing(alert, present, parents),
-            table.NOT_READY: lambda: one.failing(alert, present, parents),
-            table.LONG_LOST: lambda: one.failing(alert, present, parents),
-            table.MANY_OVERDUE: lambda: one.many_overdue(present, parents),
-            table.OVERDUE: lambda: one.with_problem(alert, present, externalsecrets.OVERDUE, parents),
-            table.NEVER_SYNCED: lambda: one.never_synced(present, parents),
-            table.BROKEN: lambda: one.with_problem(alert, present, externalsecrets.BROKEN, Parents()),
-            table.CANNOT_CHANGE: lambda: one.cannot_change(present),
-            table.OPERATOR_DOWN: lambda: other.operator(alert, present),
-            table.OPERATOR_DEGRADED: lambda: other.operator(alert, present),
-            table.PUSH: lambda: other.pushes(present, parents),
-            table.CLUSTER_ES: lambda: other.spreads(alert, present),
-            table.CLUSTER_PUSH: lambda: other.spreads(alert, present),
-            table.APPEARED: lambda: other.appeared(present),
-            table.REMAIN: lambda: other.remaining(present),
-            table.EXPIRED: lambda: other.expired(present),
-            table.EDITED: lambda: other.edited(present),
-            table.VALUE_SHOWN: lambda: other.shown(present),
+    def _table(self) -> Mapping[Alert, Look]:
+        """Each alert, and what finds its conditions."""
+        vault, store, one, other = self._vaults, self._stores, self._externalsecrets, self._others
+
+        def without_parents(find: Callable[[Alert, Present], Iterable[Condition]]) -> Look:
+            return lambda alert, present, _: find(alert, present)
+
+        def of_all(find: Callable[[Present], Iterable[Condition]]) -> Look:
+            return lambda _, present, __: find(present)
+
+        def unless_nothing_syncs(find: Look) -> Look:
+            return lambda alert, present, parents: (
+                () if self._nothing_syncs(present.now) else find(alert, present, parents)
+            )
+
+        return {
+            **dict.fromkeys(vaults.WHOLE.values(), without_parents(vault.whole)),
+            table.NODE_SEALED: without_parents(vault.nodes),
+            table.NODE_UNINITIALIZED: without_parents(vault.nodes),
+            table.NODE_UNREACHABLE: without_parents(vault.nodes),
+            table.TLS_ENDS: without_parents(vault.certificates),
+            table.TLS_ENDS_LATER: without_parents(vault.certificates),
+            table.CREDENTIALS: without_parents(store.credentials),
+            table.CREDENTIALS_UNUSED: without_parents(store.credentials),
+            table.STORE: lambda alert, present, parents: store.unusable(alert, present, parents.vaults),
+            table.STORE_UNUSED: lambda alert, present, parents: store.unusable(alert, present, parents.vaults),
+            table.STORES_UNCHECKED: of_all(store.unchecked),
+            table.MANY_LOST: lambda alert, present, parents: store.many(alert, present, parents.vaults),
+            table.MANY_NOT_READY: lambda alert, present, parents: store.many(alert, present, parents.vaults),
+            table.WILL_NOT_HEAL: one.failing,
+            table.NOT_READY: one.failing,
+            table.LONG_LOST: one.failing,
+            table.MANY_OVERDUE: lambda _, present, parents: one.many_overdue(present, parents),
+            table.OVERDUE: unless_nothing_syncs(
+                lambda alert, present, parents: one.with_problem(alert, present, externalsecrets.OVERDUE, parents)
+            ),
+            table.NEVER_SYNCED: unless_nothing_syncs(lambda _, present, parents: one.never_synced(present, parents)),
+            table.BROKEN: lambda alert, present, _: one.with_problem(alert, present, externalsecrets.BROKEN, Parents()),
+            table.CANNOT_CHANGE: of_all(one.cannot_change),
+            table.OPERATOR_DOWN: without_parents(other.operator),
+            table.OPERATOR_DEGRADED: without_parents(other.operator),
+            table.PUSH: lambda _, present, parents: other.pushes(present, parents),
+            table.CLUSTER_ES: without_parents(other.spreads),
+            table.CLUSTER_PUSH: without_parents(other.spreads),
+            table.APPEARED: of_all(other.appeared),
+            table.REMAIN: of_all(other.remaining),
+            table.EXPIRED: of_all(other.expired),
+            table.EDITED: of_all(other.edited),
+            table.VALUE_SHOWN: of_all(other.shown),
         }
-        return looks[alert]()
 
     def _nothing_syncs(self, now: float) -> bool:
         """Whether ESO itself is the trouble: the parent of what only lacks a sync."""

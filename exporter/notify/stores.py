@@ -58,7 +58,7 @@ class Stores:
                     partial(self._credentials, alert, ref, problems[0]),
                 )
 
-    def unusable(self, alert: Alert, present: Present, silent_vaults: set[str]) -> Iterator[Condition]:
+    def unusable(self, alert: Alert, present: Present, silent_vaults: Collection[str]) -> Iterator[Condition]:
         """Stores that are not ready, and those that ExternalSecrets name though they do not exist."""
         silent = self.alerting(frozenset({table.CREDENTIALS.name}), present.now)
         for ref, begun in _unusable(present).items():
@@ -90,7 +90,7 @@ class Stores:
                 partial(self._links.words, table.STORES_UNCHECKED, *words, "eso-overview", namespace=namespace),
             )
 
-    def many(self, alert: Alert, present: Present, silent_vaults: set[str]) -> Iterator[Condition]:
+    def many(self, alert: Alert, present: Present, silent_vaults: Collection[str]) -> Iterator[Condition]:
         """Stores of which at least three ExternalSecrets fail, or two that are half of it."""
         lost = _many(present.lost, present.total)
         chosen = lost if alert is table.MANY_LOST else _many(present.not_ready, present.total) - lost
@@ -169,7 +169,7 @@ def _unusable(present: Present) -> dict[StoreRef, float | None]:
     found: dict[StoreRef, float | None] = {}
     for ref, store in present.stores.items():
         record = store.record
-        if record.status != "True" and (record.status or not record.foreign):
+        if record.ready is False:
             found[ref] = since(store.problems, "not_ready", "never_validated") or record.transition or record.created
     for one in present.troubled:
         begun = since(one.problems, "store_missing")

@@ -80,7 +80,7 @@ class Timeline:
     def __init__(self, scale: float = 1.0) -> None:
         self.scale = scale
         self._standing: dict[tuple[str, str], dict[Labels, _Standing]] = {}
-        self._last_fired: dict[Key, float] = {}
+        self._last_fired: dict[tuple[str, str], dict[Labels, float]] = {}
         self._adopted: dict[Key, Adopted] = {}
         self._ended: dict[Key, Firing] = {}
 
@@ -92,7 +92,7 @@ class Timeline:
             known = self._adopted.get(key)
             if known is None or one.ends > known.ends:
                 self._adopted[key] = one
-            self._last_fired[key] = now
+            self._last_fired.setdefault(key[:2], {})[one.labels] = now
 
     def adopted(self, name: str, severity: str, one: Labels) -> Adopted | None:
         """What was adopted under this name and these labels, as long as its Alertmanager held it."""
@@ -132,19 +132,20 @@ class Timeline:
                 del standing[one]
                 ends = state.seen + alert.keep * self.scale
                 self._ended[alert.name, alert.severity, one] = Firing(alert, one, state.words, state.fired, ends)
+        fired = self._last_fired.setdefault((alert.name, alert.severity), {})
         for one, state in standing.items():
             if state.fired is not None:
-                key = (alert.name, alert.severity, one)
-                self._last_fired[key] = now
-                self._ended.pop(key, None)
+                fired[one] = now
+                self._ended.pop((alert.name, alert.severity, one), None)
 
     def recently(
         self, names: Collection[str], now: float, severity: Severity | None = None, window: float = SILENCE
     ) -> Iterator[Mapping[str, str]]:
         """Labels of the alerts of these names that fire or did within `window` seconds."""
-        for (name, of, one), at in self._last_fired.items():
-            if name in names and severity in (None, of) and now - at < max(window * self.scale, 1e-9):
-                yield dict(one)
+        within = max(window * self.scale, 1e-9)
+        for (name, of), fired in self._last_fired.items():
+            if name in names and severity in (None, of):
+                yield from (dict(one) for one, at in fired.items() if now - at < within)
 
     def firing(self, alert: Alert, now: float) -> Iterator[Firing]:
         """What fires of one alert."""
@@ -163,7 +164,8 @@ class Timeline:
 
     def forget(self, now: float) -> None:
         """Drops what is too old to matter."""
-        self._last_fired = {key: at for key, at in self._last_fired.items() if now - at < SILENCE}
+        for key, fired in self._last_fired.items():
+            self._last_fired[key] = {one: at for one, at in fired.items() if now - at < SILENCE}
         self._adopted = {key: one for key, one in self._adopted.items() if one.ends >= now}
         kept = [(key, one) for key, one in self._ended.items() if now - (one.until or 0.0) < ENDED_FOR]
         self._ended = dict(sorted(kept, key=lambda pair: pair[1].until or 0.0)[-ENDED_AT_MOST:])

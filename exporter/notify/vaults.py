@@ -72,10 +72,7 @@ class Vaults:
         answered = self._answered.get(name)
         if answered is not None and present.now - answered < present.week:
             return True
-        return any(
-            store.vault == name and store.record.status != "True" and (store.record.status or not store.record.foreign)
-            for store in present.stores.values()
-        )
+        return any(store.vault == name and store.record.ready is False for store in present.stores.values())
 
     def alerting(self, now: float) -> set[str]:
         """Vaults that page, or did until ten minutes ago: the parents of everything that reads from them."""

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.docs import blocks as fenced
+from tests.repo.tracked import ROOT
+
 FOLDER = ROOT / "docs" / "runbooks"
 SECTIONS = ("Meaning", "Impact", "Diagnosis", "Mitigation")
 INDEX = FOLDER / "README.md"
 LANGUAGES = frozenset({"sh", "promql"})
-
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,13 @@ def sections(page: Path) -> dict[str, str]:
 
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page, in their order."""
-    found = []
-    for section, text in sections(page).items():
-        for match in _FENCE.finditer(text):
-            indent = len(match["indent"])
-            lines = [line[indent:] for line in match["text"].splitlines()]
-            found.append(Block(page.stem, section, match["language"], "\n".join(lines)))
-    return found
+    lines = page.read_text().splitlines()
+    return [
+        Block(page.stem, _section(lines[: one.line]), one.language, one.text)
+        for one in fenced.blocks(str(page.relative_to(ROOT)))
+    ]
+
+
+def _section(before: list[str]) -> str:
+    """The heading of the second level under which a line stands, by what is before it."""
+    return next((line.removeprefix("## ") for line in reversed(before) if line.startswith("## ")), "")
