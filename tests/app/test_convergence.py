@@ -17,12 +17,10 @@ from exporter.config.settings import (
     JudgeSettings,
     KubernetesSettings,
     MetricsSettings,
-    Settings,
-    VaultSettings,
-    WebSettings,
 )
 from exporter.demo import faults, objects, workloads
 from exporter.demo.cluster import SimulatedCluster
+from tests.app.running import running as app_running
 from tests.kube.disturbances import RESOURCES, SCENARIOS, change_everything, drop, forget_history, put, while_away
 from tests.kube.doubles import QUICK, eventually
 
@@ -45,21 +43,14 @@ ISSUES = (
 @contextmanager
 def running(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App]:
     monkeypatch.setattr("exporter.kube.watcher.Pace", lambda: QUICK)
-    settings = Settings(
-        kubernetes=KubernetesSettings(kubeconfig=str(kubeconfig), watch_timeout=1.0, page_size=5),
-        judge=JudgeSettings(absence_after=0.5),
-        vault=VaultSettings(discover="off"),
-        web=WebSettings(listen_address="127.0.0.1:0"),
+    sections = {
+        "kubernetes": KubernetesSettings(kubeconfig=str(kubeconfig), watch_timeout=1.0, page_size=5),
+        "judge": JudgeSettings(absence_after=0.5),
         # Of each other process, and of each other moment.
-        metrics=MetricsSettings(disable=("eso_exporter_*", "process_*", "python_*", "*_age_seconds")),
-    )
-    app = App(settings)
-    app.start()
-    try:
-        assert app.wait_synced(30)
+        "metrics": MetricsSettings(disable=("eso_exporter_*", "process_*", "python_*", "*_age_seconds")),
+    }
+    with app_running(kubeconfig, **sections) as app:
         yield app
-    finally:
-        app.stop(2.0)
 
 
 def series(app: App) -> set[str]:

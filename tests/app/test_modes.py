@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,16 +10,14 @@ import pytest
 
 from exporter.app import App
 from exporter.config.settings import (
-    KubernetesSettings,
     OwnershipException,
     OwnershipSettings,
     SecretsSettings,
-    Settings,
-    VaultSettings,
-    WebSettings,
 )
 from exporter.demo import objects, workloads
 from exporter.demo.cluster import SimulatedCluster
+from tests.app.running import eventually, manual, samples
+from tests.app.running import running as app_running
 
 NAMESPACES = ("shop", "mail", "kube-system")
 
@@ -36,38 +33,9 @@ def cluster() -> Iterator[SimulatedCluster]:
 
 
 @contextmanager
-def running(cluster: SimulatedCluster, tmp_path: Path, **given: object) -> Iterator[App]:
-    kubeconfig = cluster.write_kubeconfig(tmp_path / "kubeconfig")
-    settings = Settings(
-        kubernetes=given.pop("kubernetes", KubernetesSettings(kubeconfig=str(kubeconfig))),  # type: ignore[arg-type]
-        vault=VaultSettings(discover="off"),
-        web=WebSettings(listen_address="127.0.0.1:0"),
-        **given,  # type: ignore[arg-type]
-    )
-    app = App(settings)
-    app.start()
-    try:
-        assert app.wait_synced(30)
+def running(cluster: SimulatedCluster, tmp_path: Path, **sections: object) -> Iterator[App]:
+    with app_running(cluster.write_kubeconfig(tmp_path / "kubeconfig"), **sections) as app:
         yield app
-    finally:
-        app.stop(2.0)
-
-
-def samples(app: App, family: str) -> set[str]:
-    lines = app.render_once().decode().splitlines()
-    return {line for line in lines if line.startswith(family + "{")}
-
-
-def manual(app: App) -> dict[str, str]:
-    """Value of eso_manual_secrets by namespace."""
-    return {line.split('"')[1]: line[-1] for line in samples(app, "eso_manual_secrets")}
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def asked(cluster: SimulatedCluster, since: int) -> set[str]:
@@ -122,7 +90,7 @@ def test_an_exception_that_fits_nothing_is_reported(cluster: SimulatedCluster, t
     )
     with running(cluster, tmp_path, ownership=OwnershipSettings(exceptions=exceptions)) as app:
         eventually(lambda: bool(samples(app, "eso_exporter_unmatched_exceptions")))
-        assert samples(app, "eso_exporter_unmatched_exceptions") == {
+        assert samples(app, "eso_exporter_unmatched_exceptions") == [
             'eso_exporter_unmatched_exceptions{exception="typing-error"} 1.0'
-        }
+        ]
         assert manual(app) == {"shop": "0", "mail": "1"}

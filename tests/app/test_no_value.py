@@ -14,10 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from exporter.app import App
-from exporter.config.settings import KubernetesSettings, Settings, VaultSettings, WebSettings
 from exporter.demo.cluster import SimulatedCluster
 from tests.app.planting import mark, plant
+from tests.app.running import running
 from tests.cli.running import Serve, eventually
 
 COUNT = 50
@@ -58,19 +57,9 @@ def _globals(one: object) -> bool:
 
 
 def test_no_living_object_holds_it(cluster: SimulatedCluster, tmp_path: Path) -> None:
-    settings = Settings(
-        kubernetes=KubernetesSettings(kubeconfig=str(cluster.write_kubeconfig(tmp_path / "kubeconfig"))),
-        vault=VaultSettings(discover="off"),
-        web=WebSettings(listen_address="127.0.0.1:0"),
-    )
-    app = App(settings)
-    app.start()
-    try:
-        assert app.wait_synced(30)
+    with running(cluster.write_kubeconfig(tmp_path / "kubeconfig")) as app:
         assert eventually(lambda: app.render_once().count(b'problem="not_ready",error="template_error"') == COUNT)
         texts = list(reachable(app))
-    finally:
-        app.stop(2.0)
     held = [text.encode() if isinstance(text, str) else bytes(text) for text in texts]
     assert b"planted-7" in held, "the walk comes to the records"
     assert [found[0] for text in held if (found := MARKER.search(text))] == []

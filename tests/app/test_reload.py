@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ import pytest
 from exporter.app import App
 from exporter.config.settings import (
     JudgeSettings,
-    KubernetesSettings,
     OwnerSettings,
     OwnershipException,
     OwnershipRule,
@@ -24,11 +23,11 @@ from exporter.config.settings import (
     Settings,
     VaultServer,
     VaultSettings,
-    WebSettings,
 )
 from exporter.demo import objects, workloads
 from exporter.demo.cluster import SimulatedCluster
 from exporter.errors import ConfigError
+from tests.app.running import eventually, manual, running, samples
 
 NAMESPACES = ("shop", "mail")
 
@@ -46,36 +45,9 @@ def cluster() -> Iterator[SimulatedCluster]:
 
 @pytest.fixture
 def app(cluster: SimulatedCluster, tmp_path: Path) -> Iterator[App]:
-    kubeconfig = str(cluster.write_kubeconfig(tmp_path / "kubeconfig"))
-    settings = Settings(
-        kubernetes=KubernetesSettings(kubeconfig=kubeconfig),
-        vault=VaultSettings(discover="off"),
-        web=WebSettings(listen_address="127.0.0.1:0"),
-    )
-    running = App(settings)
-    running.start()
-    try:
-        assert running.wait_synced(30)
-        eventually(lambda: manual(running) == {"shop": "1", "mail": "1"})
-        yield running
-    finally:
-        running.stop(2.0)
-
-
-def samples(app: App, family: str) -> list[str]:
-    return [line for line in app.render_once().decode().splitlines() if line.startswith(family + "{")]
-
-
-def manual(app: App) -> dict[str, str]:
-    """Value of eso_manual_secrets by namespace."""
-    return {line.split('"')[1]: line[-1] for line in samples(app, "eso_manual_secrets")}
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    with running(cluster.write_kubeconfig(tmp_path / "kubeconfig")) as app:
+        eventually(lambda: manual(app) == {"shop": "1", "mail": "1"})
+        yield app
 
 
 def changed(app: App, **sections: Any) -> Settings:
