@@ -181,7 +181,7 @@ class World:
         self.inventory = Inventory()
         self.resources = {resource.name: resource for resource in resources(settings)}
         self.groups = MetricGroups()
-        view = View(
+        view = self.view = View(
             self.inventory,
             judge or settings.judge,
             lambda resource, _namespace: resource in self.known,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 from prometheus_client import Histogram
 
-from exporter.app.known import Known, settled
+from exporter.app.known import Known, settled, worth_waiting
 from exporter.app.vaults import Vaults
 from exporter.config.settings import Settings
 from exporter.exposition.families import Exposition
@@ -23,9 +23,6 @@ from exporter.metrics.results import MetricGroups
 from exporter.metrics.vault import VaultGroups
 
 log = structlog.stdlib.get_logger(__name__)
-
-PATIENCE = 10.0
-"""Seconds for which the first judging waits until every resource has settled: a big one is then judged once, not twice."""
 
 EXCEPTIONS_EVERY = 30.0
 """Seconds between two looks for exceptions that fit nothing."""
@@ -76,7 +73,11 @@ class Judging:
             self._inventory.everything_changed()
         statuses = self._watcher().statuses()
         all_settled = settled(statuses)
-        if not all_settled and not self.ready and time.monotonic() - self._started < PATIENCE:
+        if (
+            not all_settled
+            and not self.ready
+            and worth_waiting(statuses, time.monotonic() - self._started, time.time())
+        ):
             self._vaults.update()
         else:
             if self._vaults.update():

@@ -52,3 +52,18 @@ class Known:
 def settled(statuses: Iterable[ReflectorStatus]) -> bool:
     """Whether every reflector has its first complete list, or has been told that it will not get one."""
     return all(status.synced or status.denied or status.absent for status in statuses)
+
+
+PATIENCE = 10.0
+LONGEST_PATIENCE = 60.0
+
+
+def worth_waiting(statuses: Iterable[ReflectorStatus], waited: float, now: float) -> bool:
+    """Whether the first judging had better wait for resources that have not settled: a big one is then judged once, not twice.
+
+    `waited` are seconds since the start, `now` is Unix time. After PATIENCE only lists that go on are waited for, of which
+    a page came within that time, and after LONGEST_PATIENCE nothing is.
+    """
+    if waited < PATIENCE or waited >= LONGEST_PATIENCE:
+        return waited < PATIENCE
+    return all(settled([status]) or (status.last_contact or 0.0) > now - PATIENCE for status in statuses)

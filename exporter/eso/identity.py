@@ -43,8 +43,8 @@ def is_created_by(label: str, namespace: str, name: str) -> bool:
 
 
 def _go_map(values: Mapping[str, str]) -> str:
-    """A string map as Go's fmt prints it: keys sorted by their UTF-8 bytes."""
-    return "map[" + " ".join(f"{key}:{values[key]}" for key in sorted(values, key=str.encode)) + "]"
+    """A string map as Go's fmt prints it: keys sorted by their UTF-8 bytes, which is the order of their code points."""
+    return "map[" + " ".join([f"{key}:{value}" for key, value in sorted(values.items())]) + "]"
 
 
 def synced_resource_version(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase, translate
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from exporter.config.settings import OwnershipRule
 from exporter.eso.creators import CREATOR_OF_MANAGER, CREATORS, HUMAN_OWNER_KINDS
@@ -50,6 +50,15 @@ class OwnerReference(NamedTuple):
     uid: str
 
 
+class Owner(Protocol):
+    """What an owner reference must tell to be recognised."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+
+
 class Metadata(NamedTuple):
     """What the table of creators looks at. `annotations` are those present among the keys that rules name."""
 
@@ -74,7 +83,7 @@ _GLOB_SIGNS = frozenset("*?[")
 _LABELS_KEPT = 10_000
 
 
-def is_external_secret(owner: OwnerReference) -> bool:
+def is_external_secret(owner: Owner) -> bool:
     """Whether an owner reference names an ExternalSecret, in any API version."""
     return owner.kind == "ExternalSecret" and owner.group == GROUP
 
@@ -84,7 +93,7 @@ class Creators:
 
     def __init__(self, extra: Iterable[OwnershipRule] = ()) -> None:
         rows = (*extra, *CREATORS)
-        self._rows = rows
+        self.rows = rows
         self._builtin_from = len(rows) - len(CREATORS)
         self.annotation_keys: tuple[str, ...] = tuple(sorted({row.annotation for row in rows if row.annotation}))
         # A row is looked at only when one of its conditions may hold: most Secrets cost a few look-ups.
@@ -129,7 +138,7 @@ class Creators:
         for index in self._candidates(secret):
             if owner is not None and index >= self._builtin_from:
                 break
-            row = self._rows[index]
+            row = self.rows[index]
             if _fits(row, secret):
                 return Rule(row.name, row.result)
         return Rule(f"owner-{owner.kind}", "controller") if owner is not None else NO_RULE
@@ -229,16 +238,15 @@ class Neighbours(NamedTuple):
     named_by_store: bool
 
 
-_OWNED = Rule("owner-reference", "eso_owned")
+OWNED = Rule("owner-reference", "eso_owned")
 _BY_STORES = ("", "helm", "gitops")
 """Classes of the table of creators that a store which names the Secret overrules; "" is no class."""
 
 
-def decided_alone(*, owner_es: str, marks: int, rule: Rule) -> Rule | None:
-    """What `classify` gives where no neighbour can matter, as for nearly all Secrets; None where one may."""
-    if owner_es:
-        return _OWNED
-    return rule if not marks & MARKS_OF_ESO and rule.ownership not in _BY_STORES else None
+def decided_alone(*, owner_es: str, marks: int, ownership: str) -> bool:
+    """Whether no neighbour can matter to `classify`, as for nearly all Secrets: it gives OWNED with an `owner_es`, else
+    the rule of the table of creators, whose class is `ownership`."""
+    return bool(owner_es) or (not marks & MARKS_OF_ESO and ownership not in _BY_STORES)
 
 
 def classify(*, owner_es: str, marks: int, es_manager: bool, creator: str, rule: Rule, neighbours: Neighbours) -> Rule:
@@ -247,7 +255,7 @@ def classify(*, owner_es: str, marks: int, es_manager: bool, creator: str, rule:
     `es_manager`: an ESO field manager stands in its managedFields. `creator` is "" for an unrecognised controller.
     """
     if owner_es:
-        return _OWNED
+        return OWNED
     if neighbours.created_by_living:
         return Rule("created-by", "eso_owned")
     written = bool(marks & MARK_MANAGED) or es_manager

@@ -137,6 +137,10 @@ class Inventory:
         found = (self.externalsecrets.get(namespace, name) for name in names)
         return [record for record in found if record is not None]
 
+    def is_shared(self, namespace: str, secret: str) -> bool:
+        """Whether more than one living ExternalSecret has this Secret as target."""
+        return len(self._targets.of(namespace, secret)) > 1
+
     def user_states(self, ref: StoreRef) -> Mapping[str, int]:
         """How many ExternalSecrets read from this store, by state: ready, not_ready, unknown (no status yet)."""
         return self._user_states.of(ref)
@@ -207,8 +211,9 @@ class Inventory:
         self._users.change(namespace, name, before, after)
         for each, step in ((old, -1), (new, 1)):
             if each is not None:
-                self._user_states.count(each.stores, each.status, step)
-                self._templates.count(namespace, each.template_secrets, step)
+                self._user_states.count(each.plan.stores, each.status, step)
+                if each.plan.template_secrets:
+                    self._templates.count(namespace, each.plan.template_secrets, step)
         if new is None or new.status == "True":
             self.failures.forget_one(namespace, name)
         if not self._tracking:
@@ -221,8 +226,8 @@ class Inventory:
                     self._targets_changed(each)
         if before != after:
             self._referents_changed({*before, *after}, namespace)
-        if old is None or new is None or (old.stores, old.status) != (new.stores, new.status):
-            for ref in {*(old.stores if old else ()), *(new.stores if new else ())}:
+        if old is None or new is None or (old.plan.stores, old.status) != (new.plan.stores, new.status):
+            for ref in {*(old.plan.stores if old else ()), *(new.plan.stores if new else ())}:
                 changes.add(STORE, ref.namespace, ref.name)
 
     def _targets_changed(self, record: ExternalSecret) -> None:
@@ -230,7 +235,7 @@ class Inventory:
             self._changes.add(SECRET, record.namespace, record.target)
             for other in self._targets.of(record.namespace, record.target):
                 self._changes.add(EXTERNALSECRET, record.namespace, other)
-        for name in record.template_secrets:
+        for name in record.plan.template_secrets:
             self._changes.add(SECRET, record.namespace, name)
 
     def _pushsecret_changed(self, old: PushSecret | None, new: PushSecret | None) -> None:
@@ -349,11 +354,13 @@ class Inventory:
 
 def _written(record: ExternalSecret) -> tuple[object, ...]:
     """What of an ExternalSecret bears on the Secrets around it and on others that write the same one."""
-    return record.target, record.creation_policy, record.uid, record.promised, record.template_secrets
+    plan = record.plan
+    return record.target, plan.creation_policy, record.uid, plan.promised, plan.template_secrets
 
 
 def _sources(record: ExternalSecret | None) -> tuple[Source, ...]:
     """All that an ExternalSecret reads from; without a generator (as nearly all are) no tuple is made anew."""
     if record is None:
         return ()
-    return (*record.stores, *record.generators) if record.generators else record.stores
+    plan = record.plan
+    return (*plan.stores, *plan.generators) if plan.generators else plan.stores

@@ -19,10 +19,14 @@ class OwnershipCounts:
         """One Secret more (step 1) or less (-1) of this class; "" is no class."""
         if not ownership:
             return
-        counts = self._counts.setdefault(namespace, {})
-        counts[ownership] = counts.get(ownership, 0) + step
-        if not counts[ownership]:
-            del counts[ownership]
+        counts = self._counts.get(namespace)
+        if counts is None:
+            counts = self._counts[namespace] = {}
+        left = counts.get(ownership, 0) + step
+        if left:
+            counts[ownership] = left
+            return
+        counts.pop(ownership, None)
         if not counts:
             del self._counts[namespace]
 

@@ -36,8 +36,8 @@ def judge(
 ) -> tuple[ExternalSecretJudgement, Findings]:
     """Judges one ExternalSecret at `now`; `observed` is `Findings.lasting` of the judgement before."""
     findings = Findings(now, observed)
-    settings = view.settings
-    schedule = (record.refresh_policy, record.interval, record.windows, record.refreshed)
+    settings, plan = view.settings, record.plan
+    schedule = (plan.refresh_policy, plan.interval, plan.windows, record.refreshed)
     deadline = sync_deadline(*schedule, factor=settings.overdue_factor, grace=settings.overdue_grace)
 
     if record.status == "False":
@@ -49,21 +49,21 @@ def judge(
     if record.deleting is not None:
         findings.at("deleting_stuck", record.deleting + settings.deleting_stuck_after, record.deleting)
     if record.status == "True":
-        if record.applied is False and record.refresh_policy != "CreatedOnce":
+        if record.applied is False and plan.refresh_policy != "CreatedOnce":
             findings.observe("spec_not_applied", settings.overdue_grace)
         _silent_states(record, findings)
         _target(record, view, findings)
     _shared(record, view, findings)
     _stores(record, view, findings)
-    if record.creation_policy == "None":
+    if plan.creation_policy == "None":
         findings.add("nothing_written", record.created)
 
-    vaults = tuple(view.vault(ref) for ref in record.stores)
+    vaults = tuple([view.vault(ref) for ref in plan.stores])
     judgement = ExternalSecretJudgement(
         record=record,
         owner=record.owner or view.namespace_owner(record.namespace),
         vaults=vaults,
-        vault=view.vault(record.store),
+        vault=vaults[0] if plan.stores[:1] == (plan.store,) else view.vault(plan.store),
         next_sync=next_sync(*schedule),
         deadline=deadline,
         problems=tuple(findings.problems),
@@ -80,7 +80,7 @@ def _error(record: ExternalSecret, view: View) -> str:
     error = record.detail if record.detail in _TERMINAL else view.error_of(record)
     if error:
         return error
-    known = [view.store(ref) for ref in record.stores if view.store_readable(ref)]
+    known = [view.store(ref) for ref in record.plan.stores if view.store_readable(ref)]
     if any(store is None for store in known):
         return "store_missing"
     if any(store is not None and store.status not in ("True", "") and not store.foreign for store in known):
@@ -90,7 +90,7 @@ def _error(record: ExternalSecret, view: View) -> str:
 
 def _foreign(record: ExternalSecret, view: View) -> bool:
     """Whether a store of another controller class is among its stores: then this ESO never gives it a status."""
-    return any((store := view.store(ref)) is not None and store.foreign for ref in record.stores)
+    return any((store := view.store(ref)) is not None and store.foreign for ref in record.plan.stores)
 
 
 def _silent_states(record: ExternalSecret, findings: Findings) -> None:
@@ -111,47 +111,49 @@ def _target(record: ExternalSecret, view: View, findings: Findings) -> None:
         return
     secret = view.secret(record.namespace, record.target)
     if secret is None:
-        if record.creation_policy in _WRITERS:
+        if record.plan.creation_policy in _WRITERS:
             findings.observe("target_missing", view.settings.absence_after, evidence=(record.target,))
         return
-    if record.creation_policy == "None":
+    if record.plan.creation_policy == "None":
         return
-    if record.immutable:
+    if record.plan.immutable:
         findings.observe("immutable_target", 0.0, evidence=(record.target,))
         return
     facts = secret.facts
     if facts.key_names:
-        missing = tuple(key for key in record.promised if key not in facts.key_names)
+        missing = tuple(key for key in record.plan.promised if key not in facts.key_names)
         if missing:
             findings.observe("target_keys_missing", view.settings.absence_after, evidence=missing)
-    elif facts.keys is not None and facts.keys < len(record.promised):
+    elif facts.keys is not None and facts.keys < len(record.plan.promised):
         findings.observe("target_keys_missing", view.settings.absence_after, evidence=(record.target,))
 
 
 def _shared(record: ExternalSecret, view: View, findings: Findings) -> None:
     """Two that do not merge write one Secret, or merging ones write the same keys."""
-    if not record.target or record.creation_policy == "None":
+    if not record.target or record.plan.creation_policy == "None":
+        return
+    if not view.is_shared(record.namespace, record.target):
         return
     others = [
         other.name
         for other in view.targeting(record.namespace, record.target)
-        if other.name != record.name and other.creation_policy != "None" and _collide(record, other)
+        if other.name != record.name and other.plan.creation_policy != "None" and _collide(record, other)
     ]
     if others:
         findings.observe("target_shared", view.settings.absence_after, evidence=tuple(sorted(others)))
 
 
 def _collide(one: ExternalSecret, other: ExternalSecret) -> bool:
-    if one.creation_policy in _MERGERS and other.creation_policy in _MERGERS:
-        return bool(set(one.promised) & set(other.promised))
-    return one.creation_policy not in _MERGERS and other.creation_policy not in _MERGERS
+    if one.plan.creation_policy in _MERGERS and other.plan.creation_policy in _MERGERS:
+        return bool(set(one.plan.promised) & set(other.plan.promised))
+    return one.plan.creation_policy not in _MERGERS and other.plan.creation_policy not in _MERGERS
 
 
 def _stores(record: ExternalSecret, view: View, findings: Findings) -> None:
     """The stores it reads from: there, and ready."""
     missing: list[str] = []
     bad: list[tuple[StoreRef, float | None]] = []
-    for ref in record.stores:
+    for ref in record.plan.stores:
         if not view.store_readable(ref):
             continue
         store = view.store(ref)

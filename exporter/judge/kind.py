@@ -28,7 +28,7 @@ class Judged(NamedTuple):
 
 
 GONE = Judged(None, None)
-"""There is no such object, or it cannot be judged now: what was told of it is taken back."""
+"""There is nothing to tell: no such object, one that cannot be judged now, or a silent one. What was told is taken back."""
 
 
 class Kind(Protocol):

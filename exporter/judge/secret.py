@@ -15,6 +15,7 @@ from exporter.eso.ownership import (
     MARK_DELETING,
     MARK_MANAGED,
     MARK_MANAGER,
+    OWNED,
     Neighbours,
     Rule,
     Target,
@@ -93,6 +94,18 @@ def _end_of_day(date: str) -> float:
     return (datetime.fromisoformat(date).replace(tzinfo=UTC) + timedelta(days=1)).timestamp()
 
 
+def silent(record: Secret, view: View) -> str:
+    """The class of a Secret of which there is nothing more to tell, as of nearly all; "" where it needs `judge`."""
+    facts = record.facts
+    if facts.value_in_annotation or facts.edit is not None:
+        return ""
+    if record.owner_es:
+        lives = facts.marks & MARK_DELETING or _owner_lives(record, view)
+        return "eso_owned" if lives and not view.edit_turns(record.namespace, record.name) else ""
+    alone = decided_alone(owner_es="", marks=facts.marks, ownership=facts.rule_class)
+    return facts.rule_class if alone and facts.rule_class != "manual" else ""
+
+
 def judge(
     record: Secret, view: View, exceptions: Exceptions, now: float, observed: Mapping[str, float]
 ) -> tuple[SecretJudgement, Findings]:
@@ -138,9 +151,8 @@ def judge(
 def _classify(record: Secret, view: View) -> Rule:
     facts = record.facts
     given = Rule(facts.rule, facts.rule_class)
-    alone = decided_alone(owner_es=record.owner_es, marks=facts.marks, rule=given)
-    if alone is not None:
-        return alone
+    if decided_alone(owner_es=record.owner_es, marks=facts.marks, ownership=given.ownership):
+        return OWNED if record.owner_es else given
     targeting = view.targeting(record.namespace, record.name)
     created_by = bool(record.created_by) and any(
         is_created_by(record.created_by, other.namespace, other.name) for other in targeting
@@ -152,7 +164,7 @@ def _classify(record: Secret, view: View) -> Rule:
         creator=facts.creator,
         rule=given,
         neighbours=Neighbours(
-            targeting=[Target(other.name, other.creation_policy) for other in targeting],
+            targeting=[Target(other.name, other.plan.creation_policy) for other in targeting],
             created_by_living=created_by,
             named_by_store=view.named_by_store(record.namespace, record.name),
         ),
@@ -171,7 +183,7 @@ def _edited(record: Secret, rule: Rule, view: View, findings: Findings) -> None:
         return
     keys = edit.keys
     if rule.ownership == "eso_merged":
-        promised = {key for other in view.targeting(record.namespace, record.name) for key in other.promised}
+        promised = {key for other in view.targeting(record.namespace, record.name) for key in other.plan.promised}
         keys = tuple(key for key in keys if key in promised)
     if keys:
         findings.add("hand_edited", edit.at or None, evidence=(edit.manager, *keys))

@@ -34,10 +34,12 @@ class Secrets:
         self._exceptions = exceptions
         self._excluded = excluded
         self._judged: dict[str, bool] = {}
+        self._recounted: set[str] = set()
 
     def begin(self) -> None:
         """A round of judging begins: what is readable may have changed since the last one, and will not within it."""
         self._judged.clear()
+        self._recounted.clear()
 
     def places(self, inventory: Inventory) -> Places:
         """See Kind."""
@@ -53,18 +55,28 @@ class Secrets:
     ) -> Judged:
         """See Kind."""
         record = inventory.secrets.get(namespace, name)
-        counts = (NAMESPACE, "", namespace)
         if record is None:
-            return Judged(None, None, counts)
+            return self._counts(namespace)
         judged = self._judged.get(namespace)
         if judged is None:
             judged = self._judged[namespace] = secrets_judged(view, self._excluded, namespace)
         if not judged:
-            return Judged(None, None, counts) if inventory.set_ownership(record, "") else GONE
+            return self._counts(namespace) if inventory.set_ownership(record, "") else GONE
+        silent = rule_of_secret.silent(record, view)
+        if silent:
+            return self._counts(namespace) if inventory.set_ownership(record, silent) else GONE
         judgement, findings = rule_of_secret.judge(record, view, self._exceptions, now, observed)
         counted = rule_of_namespace.ACCEPTED if judgement.exception else judgement.ownership
         changed = inventory.set_ownership(record, counted)
-        return Judged(judgement if judgement.told else None, findings, counts if changed else None)
+        concerns = (NAMESPACE, "", namespace) if changed else None
+        return Judged(judgement if judgement.told else None, findings, concerns)
+
+    def _counts(self, namespace: str) -> Judged:
+        """Nothing to tell but that the counts of the namespace changed: that once in a round is enough."""
+        if namespace in self._recounted:
+            return GONE
+        self._recounted.add(namespace)
+        return Judged(None, None, (NAMESPACE, "", namespace))
 
 
 class Namespaces:

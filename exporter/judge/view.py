@@ -59,6 +59,10 @@ class View:
         """The living ExternalSecrets that have this Secret as target."""
         return self._inventory.targeting(namespace, secret)
 
+    def is_shared(self, namespace: str, secret: str) -> bool:
+        """Whether more than one living ExternalSecret has this Secret as target."""
+        return self._inventory.is_shared(namespace, secret)
+
     def externalsecret(self, namespace: str, name: str) -> ExternalSecret | None:
         """The ExternalSecret's record."""
         return self._inventory.externalsecrets.get(namespace, name)

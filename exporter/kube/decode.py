@@ -11,6 +11,7 @@ is kept.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ META_VERSION = "meta.k8s.io/v1"
 _TEXT_OR_NONE = (str, type(None))
 _NUMBER_OR_NONE = (int, type(None))
 GONE = 410
+_METADATA = "PartialObjectMetadata"
 
 
 class Page(NamedTuple):
@@ -107,10 +109,24 @@ class Decoder:
         try:
             answer = self._list.decode(body)
             self._check_list(answer)
-            records = [record for one in self._of(answer) if (record := self._record(one)) is not None]
-        except (msgspec.DecodeError, UnicodeDecodeError, _Bad):
+            records = self._records(answer)
+        except ApiError:
+            raise
+        except Exception:  # noqa: BLE001 (whatever it was: the objects that are good will be found)
             return self._page_by_item(body)
         return Page(records, [], answer.metadata.resource_version, answer.metadata.token)
+
+    def _records(self, answer: Any) -> list[Record]:
+        """Of a page that is good as a whole, as nearly all are. Raises whatever a bad one makes it raise."""
+        convert, cells_of = self._convert, self._cells
+        found: list[Record | None]
+        if self._form == "json":
+            found = [convert(one, NO_CELLS) for one in answer.items or ()]
+        elif self._form == "table":
+            found = [convert(_checked(row.object), cells_of(row.cells)) for row in answer.rows or ()]
+        else:
+            found = [convert(_checked(one), NO_CELLS) for one in answer.items or ()]
+        return [record for record in found if record is not None]
 
     def _page_by_item(self, body: bytes) -> Page:
         text = mend(body)
@@ -184,11 +200,11 @@ class Decoder:
 
     def _record(self, one: Any) -> Record | None:
         cells = NO_CELLS
-        if self._form == "table":
-            cells = self._cells(one.cells)
-            one = one.object
         if self._form != "json":
-            _check_kind(None if one is None else one.kind)
+            if self._form == "table":
+                cells = self._cells(one.cells)
+                one = one.object
+            one = _checked(one)
         try:
             return self._convert(one, cells)
         except Exception as error:
@@ -199,9 +215,10 @@ class Decoder:
         row = cells or ()
         type_ = row[self._type_at] if 0 <= self._type_at < len(row) else None
         keys = row[self._keys_at] if 0 <= self._keys_at < len(row) else None
+        # Before looking it up: a list, say, cannot be.
         if not isinstance(type_, _TEXT_OR_NONE) or not isinstance(keys, _NUMBER_OR_NONE):
             raise _Bad("type")
-        return Cells(type_, keys)
+        return _shared_cells(type_, keys)
 
     def _of(self, answer: Any) -> Any:
         return (answer.rows if self._form == "table" else answer.items) or ()
@@ -224,7 +241,7 @@ class Decoder:
         if self._form != "table":
             wanted = self._api_version if self._form == "json" else META_VERSION
             if self._form != "json":
-                _check_kind(one.kind)
+                _checked(one)
             if one.api_version != wanted:
                 raise ApiError("form", f"asked for {wanted}, got another version")
             return one.metadata
@@ -265,6 +282,11 @@ class Decoder:
         return Event(event.type, event.object.metadata.resource_version, bad=True)
 
 
+@functools.lru_cache(maxsize=4096)
+def _shared_cells(type_: str | None, keys: int | None) -> Cells:
+    return Cells(type_, keys)
+
+
 def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(type_)
 
@@ -278,6 +300,8 @@ def _decode(decoder: msgspec.json.Decoder[Any], data: Any) -> Any:
         raise _Bad("text") from error
 
 
-def _check_kind(kind: str | None) -> None:
-    if kind != "PartialObjectMetadata":
+def _checked(one: Any) -> Any:
+    """The object, which must be what was asked for: no values of a Secret are ever taken."""
+    if one is None or one.kind != _METADATA:
         raise ApiError("form", "asked for metadata only, got another kind of object")
+    return one

@@ -41,25 +41,17 @@ class SecretRef(NamedTuple):
     name: str
 
 
-class ExternalSecret(msgspec.Struct, frozen=True, gc=False):
-    """An ExternalSecret.
+class Plan(msgspec.Struct, frozen=True, gc=False):
+    """What an ExternalSecret's spec asks for, apart from the target's name. Many ExternalSecrets share one of these.
 
     `store` is that of spec.secretStoreRef, else the only one its items name; `stores` are all it reads from;
-    `generators` those of its generators that have Secrets of their own (see `GeneratorRef`).
-    `target` is "" for a target that is no Secret. `promised` are the keys the spec names; `promised_all` tells whether
-    these are all it writes. `applied` tells whether the current spec, labels and annotations are what ESO last applied
-    (None: never synced). `detail` is the class of the Ready message (`eso.conditions`). `uid` is a 64-bit hash.
+    `generators` those of its generators that have Secrets of their own (see `GeneratorRef`). `promised` are the keys the
+    spec names; `promised_all` tells whether these are all it writes. `interval` is in seconds.
     """
 
-    namespace: str
-    name: str
-    uid: int
-    created: float
-    deleting: float | None
     store: StoreRef | None
     stores: tuple[StoreRef, ...]
     generators: tuple[GeneratorRef, ...]
-    target: str
     refresh_policy: str
     interval: float
     windows: SyncWindows | None
@@ -69,6 +61,23 @@ class ExternalSecret(msgspec.Struct, frozen=True, gc=False):
     promised: tuple[str, ...]
     promised_all: bool
     template_secrets: tuple[str, ...]
+
+
+class ExternalSecret(msgspec.Struct, frozen=True, gc=False):
+    """An ExternalSecret.
+
+    `target` is "" for a target that is no Secret. `applied` tells whether the current spec, labels and annotations are
+    what ESO last applied (None: never synced). `detail` is the class of the Ready message (`eso.conditions`). `uid` is a
+    64-bit hash.
+    """
+
+    namespace: str
+    name: str
+    uid: int
+    created: float
+    deleting: float | None
+    plan: Plan
+    target: str
     cluster_externalsecret: str
     owner: str
     status: str

@@ -17,6 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from exporter import __version__
 from exporter.config.schema import redact
+from exporter.kube import gunzip
 from exporter.kube.access import Access, Endpoint
 from exporter.kube.failure import ApiError, Interrupted, of_status
 
@@ -26,7 +27,7 @@ ERROR_BODY_LIMIT = 64 * 1024
 PAGE_LIMIT = 64 * 1024 * 1024  # bytes of one decompressed page; a larger one is asked for in smaller parts
 
 _TIMEOUTS = (urllib3.exceptions.TimeoutError, TimeoutError)
-_NETWORK_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError)
+_NETWORK_ERRORS = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, gunzip.GzipError)
 
 
 class Keepalive(NamedTuple):
@@ -122,7 +123,9 @@ class Channel:
         parts: list[bytes] = []
         size = 0
         with self._mapped(path), contextlib.closing(response):
-            while part := response.read(READ_SIZE, decode_content=True):
+            packed = response.headers.get("Content-Encoding", "").strip().lower() == "gzip"
+            read = iter(lambda: response.read(READ_SIZE, decode_content=not packed), b"")
+            for part in gunzip.opened(read) if packed else read:
                 parts.append(part)
                 size += len(part)
                 if size > PAGE_LIMIT:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from exporter.eso.ownership import is_external_secret
 from exporter.eso.times import parse_time
 
 _T = TypeVar("_T")
@@ -22,6 +23,19 @@ class OwnerReferenceWire(msgspec.Struct, gc=False):
     name: str = ""
     uid: str = ""
     controller: bool | None = None
+
+    @property
+    def group(self) -> str:
+        """The API group, without the version."""
+        return self.apiVersion.partition("/")[0] if "/" in self.apiVersion else ""
+
+
+def owning_externalsecret(owners: list[OwnerReferenceWire] | None) -> OwnerReferenceWire | None:
+    """The reference to an ExternalSecret among an object's owners."""
+    for owner in owners or ():
+        if is_external_secret(owner):
+            return owner
+    return None
 
 
 class Meta(msgspec.Struct, gc=False):

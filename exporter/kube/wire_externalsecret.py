@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import msgspec
 
@@ -11,8 +11,10 @@ from exporter.eso.conditions import read_ready
 from exporter.eso.identity import is_synced_resource_version
 from exporter.eso.schedule import SyncWindow, SyncWindows
 from exporter.eso.times import parse_duration, parse_time
-from exporter.kube.records import ExternalSecret, GeneratorRef, StoreRef, uid_hash
+from exporter.kube.records import ExternalSecret, GeneratorRef, Plan, StoreRef, uid_hash
 from exporter.kube.wire import ConditionWire, Meta, OwnerKeys, Shared, created
+
+_PLANS_LIMIT = 20_000
 
 DEFAULT_INTERVAL = 3600.0
 """Seconds: the CRD's default refreshInterval."""
@@ -104,39 +106,30 @@ class ExternalSecretWire(msgspec.Struct, gc=False):
     status: _Status | None = None
 
 
+_NO_SPEC, _NO_TARGET, _NO_STATUS = _Spec(), _Target(), _Status()
+
+
 def converter(owner_keys: OwnerKeys) -> Callable[[ExternalSecretWire, object], ExternalSecret]:
     """Makes the function from wire to record; `owner_keys` decides the `owner` of each."""
-    shared = Shared()
+    plans = _Plans()
 
     def convert(wire: ExternalSecretWire, _cells: object) -> ExternalSecret:
-        meta, spec, status = wire.metadata, wire.spec or _Spec(), wire.status or _Status()
-        target = spec.target or _Target()
+        meta, spec, status = wire.metadata, wire.spec or _NO_SPEC, wire.status or _NO_STATUS
+        target = spec.target or _NO_TARGET
+        name = meta.name
         namespace = sys.intern(meta.namespace)
-        stores = _stores(spec, namespace)
         ready = read_ready(status.conditions or ())
-        interval = parse_duration(spec.refreshInterval) if spec.refreshInterval else DEFAULT_INTERVAL
-        promised, promised_all = _promised(spec, target)
-        is_secret = target.manifest is None or (target.manifest.kind == "Secret" and target.manifest.apiVersion == "v1")
-        ces = next((o.name for o in meta.ownerReferences or () if o.kind == "ClusterExternalSecret"), "")
+        owners = meta.ownerReferences
+        ces = next((o.name for o in owners if o.kind == "ClusterExternalSecret"), "") if owners else ""
+        synced = status.syncedResourceVersion
         return ExternalSecret(
             namespace=namespace,
-            name=meta.name,
+            name=name,
             uid=uid_hash(meta.uid),
             created=created(meta.creationTimestamp),
             deleting=parse_time(meta.deletionTimestamp),
-            store=shared(_primary(spec, stores, namespace)),
-            stores=shared(stores),
-            generators=shared(_generators(spec, namespace)),
-            target=(meta.name if not target.name or target.name == meta.name else target.name) if is_secret else "",
-            refresh_policy=sys.intern(spec.refreshPolicy),
-            interval=shared(DEFAULT_INTERVAL if interval is None else interval),
-            windows=shared(_windows(spec.syncWindows)),
-            creation_policy=sys.intern(target.creationPolicy or "Owner"),
-            deletion_policy=sys.intern(target.deletionPolicy or "Retain"),
-            immutable=target.immutable,
-            promised=shared(promised),
-            promised_all=promised_all,
-            template_secrets=shared(_template_secrets(target)),
+            plan=plans.of(spec, target, namespace),
+            target=(name if not target.name or target.name == name else target.name) if _is_secret(target) else "",
             cluster_externalsecret=sys.intern(ces),
             owner=owner_keys.of(meta.labels, meta.annotations),
             status=sys.intern(ready.status),
@@ -144,14 +137,79 @@ def converter(owner_keys: OwnerKeys) -> Callable[[ExternalSecretWire, object], E
             detail=ready.detail,
             transition=parse_time(ready.transition),
             refreshed=parse_time(status.refreshTime),
-            applied=is_synced_resource_version(
-                status.syncedResourceVersion, meta.generation, meta.labels, meta.annotations
-            )
-            if status.syncedResourceVersion
+            applied=is_synced_resource_version(synced, meta.generation, meta.labels, meta.annotations)
+            if synced
             else None,
         )
 
     return convert
+
+
+class _Plans:
+    """Makes plans of specs; what is the same is worked out and kept once."""
+
+    def __init__(self) -> None:
+        self._shared = Shared()
+        self._known: dict[Hashable, Plan] = {}
+
+    def of(self, spec: _Spec, target: _Target, namespace: str) -> Plan:
+        """The plan of one ExternalSecret."""
+        key = _plain(spec, target, namespace)
+        if key is None:
+            return self._shared(_plan(spec, target, namespace))
+        plan = self._known.get(key)
+        if plan is None:
+            if len(self._known) >= _PLANS_LIMIT:
+                self._known.clear()
+            plan = self._known[key] = self._shared(_plan(spec, target, namespace))
+        return plan
+
+
+def _plain(spec: _Spec, target: _Target, namespace: str) -> Hashable | None:
+    """All that the plan of a plain spec is made of: one store, keys, an interval. None for one that asks for more."""
+    store, data = spec.secretStoreRef, spec.data
+    if store is None or spec.dataFrom or spec.syncWindows is not None or target.template is not None:
+        return None
+    keys = []
+    for item in data or ():
+        if item.sourceRef is not None:
+            return None
+        keys.append(item.secretKey)
+    return (
+        store.name,
+        "" if store.kind == "ClusterSecretStore" else namespace,
+        spec.refreshInterval,
+        spec.refreshPolicy,
+        target.creationPolicy,
+        target.deletionPolicy,
+        target.immutable,
+        *keys,
+    )
+
+
+def _plan(spec: _Spec, target: _Target, namespace: str) -> Plan:
+    stores = _stores(spec, namespace)
+    interval = parse_duration(spec.refreshInterval) if spec.refreshInterval else DEFAULT_INTERVAL
+    promised, promised_all = _promised(spec, target)
+    return Plan(
+        store=_primary(spec, stores, namespace),
+        stores=stores,
+        generators=_generators(spec, namespace),
+        refresh_policy=sys.intern(spec.refreshPolicy),
+        interval=DEFAULT_INTERVAL if interval is None else interval,
+        windows=_windows(spec.syncWindows),
+        creation_policy=sys.intern(target.creationPolicy or "Owner"),
+        deletion_policy=sys.intern(target.deletionPolicy or "Retain"),
+        immutable=target.immutable,
+        promised=promised,
+        promised_all=promised_all,
+        template_secrets=_template_secrets(target),
+    )
+
+
+def _is_secret(target: _Target) -> bool:
+    manifest = target.manifest
+    return manifest is None or (manifest.kind == "Secret" and manifest.apiVersion == "v1")
 
 
 def _ref(ref: _StoreRef, namespace: str) -> StoreRef:

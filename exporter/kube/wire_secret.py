@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,6 @@ from exporter.eso.identity import (
     ANNOTATION_DATA_HASH,
     LABEL_CREATED_BY,
     LABEL_MANAGED,
-    is_created_by,
     is_field_manager,
 )
 from exporter.eso.ownership import (
@@ -26,16 +25,17 @@ from exporter.eso.ownership import (
     MARK_DELETING,
     MARK_MANAGED,
     MARK_MANAGER,
+    NO_RULE,
     Creators,
     Metadata,
     OwnerReference,
     creator_of,
-    is_external_secret,
 )
 from exporter.eso.times import parse_time
 from exporter.kube.records import Acceptance, Edit, Secret, SecretFacts, uid_hash
 from exporter.kube.resource import Cells
-from exporter.kube.wire import OwnerKeys, OwnerReferenceWire, Shared, created
+from exporter.kube.secret_shape import Shapes
+from exporter.kube.wire import OwnerKeys, OwnerReferenceWire, Shared, created, owning_externalsecret
 
 ANNOTATION_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ANNOTATION_ACCEPTED = "vault-eso-exporter/accepted-because"
@@ -46,6 +46,7 @@ NO_MANAGER = "none"
 """The creator class of a Secret in whose managedFields nobody owns anything (old objects, stripped fields)."""
 
 _MAX_TEXT = 128
+_SHAPES_LIMIT = 20_000
 # The annotation is a JSON text inside a JSON string, so its quotes stand escaped.
 _SECRET_MANIFEST = re.compile(rb'\\"kind\\":\s*\\"Secret\\"')
 _SECRET_DATA = re.compile(rb'\\"(?:data|stringData)\\":\s*\{\s*\\"')
@@ -69,18 +70,7 @@ _TEXT = msgspec.json.Decoder(str)
 
 def wire_type(creators: Creators, owner_keys: OwnerKeys) -> type[msgspec.Struct]:
     """The wire type of one Secret's metadata: its annotations are only those that a rule or a setting names."""
-    keys = sorted(
-        {
-            *creators.annotation_keys,
-            *owner_keys.keys,
-            ANNOTATION_LAST_APPLIED,
-            ANNOTATION_DATA_HASH,
-            ANNOTATION_ACCEPTED,
-            ANNOTATION_ACCEPTED_BY,
-            ANNOTATION_ACCEPTED_UNTIL,
-        }
-    )
-    names = {f"a{index}": key for index, key in enumerate(keys)}
+    names = {f"a{index}": key for index, key in enumerate(_annotation_keys(creators, owner_keys))}
     annotations = msgspec.defstruct(
         "SecretAnnotationsWire",
         [(field, msgspec.Raw, _ABSENT) for field in names],
@@ -105,46 +95,106 @@ def wire_type(creators: Creators, owner_keys: OwnerKeys) -> type[msgspec.Struct]
     return msgspec.defstruct("SecretWire", [("metadata", metadata)], gc=False)
 
 
+def _annotation_keys(creators: Creators, owner_keys: OwnerKeys) -> list[str]:
+    """The annotations that are read, in the order of the wire type's fields."""
+    return sorted(
+        {
+            *creators.annotation_keys,
+            *owner_keys.keys,
+            ANNOTATION_LAST_APPLIED,
+            ANNOTATION_DATA_HASH,
+            ANNOTATION_ACCEPTED,
+            ANNOTATION_ACCEPTED_BY,
+            ANNOTATION_ACCEPTED_UNTIL,
+        }
+    )
+
+
 def converter(creators: Creators, owner_keys: OwnerKeys) -> Callable[[Any, Cells], Secret]:
     """Makes the function from wire to record; the table of creators and the owner keys are settings."""
     shared = Shared()
+    facts_of = _Facts(creators, owner_keys).of
+    shape_of = Shapes(
+        creators.rows,
+        owner_keys.keys,
+        _annotation_keys(creators, owner_keys),
+        {
+            *owner_keys.keys,
+            ANNOTATION_LAST_APPLIED,
+            ANNOTATION_ACCEPTED,
+            ANNOTATION_ACCEPTED_BY,
+            ANNOTATION_ACCEPTED_UNTIL,
+        },
+        _ABSENT,
+    ).of
+    known: dict[Hashable, SecretFacts] = {}
 
     def convert(wire: Any, cells: Cells) -> Secret:
         meta = wire.metadata
-        namespace = sys.intern(meta.namespace)
+        shape = shape_of(meta, cells)
+        facts = known.get(shape) if shape is not None else None
+        if facts is None:
+            facts = shared(facts_of(meta, cells))
+            if shape is not None:
+                if len(known) >= _SHAPES_LIMIT:
+                    known.clear()
+                known[shape] = facts
+        owner_es = owning_externalsecret(meta.ownerReferences)
+        name = meta.name
+        # One string for both names where they are equal, as they mostly are; interning each would cost a table entry.
+        es_name = "" if owner_es is None else name if owner_es.name == name else owner_es.name
+        told = (not facts.rule and not es_name) or facts.value_in_annotation
+        return Secret(
+            sys.intern(meta.namespace),
+            name,
+            int(created(meta.creationTimestamp)) if told else 0,
+            facts,
+            es_name,
+            uid_hash(owner_es.uid) if owner_es is not None else 0,
+            "" if es_name or not facts.marks & MARK_CREATED_BY else meta.labels[LABEL_CREATED_BY],
+        )
+
+    return convert
+
+
+class _Facts:
+    """Works out the facts of Secrets."""
+
+    def __init__(self, creators: Creators, owner_keys: OwnerKeys) -> None:
+        self._creators = creators
+        self._owner_keys = owner_keys
+
+    def of(self, meta: Any, cells: Cells) -> SecretFacts:
+        """The facts of one Secret, as on the wire."""
         labels: dict[str, str] = meta.labels or {}
         annotations = _present(meta.annotations)
-        owners = [
-            OwnerReference(o.kind, o.apiVersion.partition("/")[0] if "/" in o.apiVersion else "", o.name, o.uid)
-            for o in meta.ownerReferences or ()
-        ]
         entries: Sequence[_ManagedFields] = meta.managedFields or ()
-        owner_es = next((o for o in owners if is_external_secret(o)), None) if owners else None
-        managers = [entry.manager for entry in entries]
         es_entries = [entry for entry in entries if is_field_manager(entry.manager)]
-        label = labels.get(LABEL_CREATED_BY, "")
         marks = (
             (MARK_MANAGED if labels.get(LABEL_MANAGED) == "true" else 0)
-            | (MARK_CREATED_BY if label else 0)
+            | (MARK_CREATED_BY if labels.get(LABEL_CREATED_BY) else 0)
             | (MARK_DATA_HASH if ANNOTATION_DATA_HASH in annotations else 0)
             | (MARK_MANAGER if es_entries else 0)
             | (MARK_DELETING if meta.deletionTimestamp is not None else 0)
         )
-        rule = creators.match(
-            Metadata(
-                namespace,
-                meta.name,
-                cells.type or "",
-                labels,
-                annotations,
-                owners,
-                managers,
+        rule = NO_RULE  # nobody asks for the rule of a Secret that an ExternalSecret owns
+        if owning_externalsecret(meta.ownerReferences) is None:
+            rule = self._creators.match(
+                Metadata(
+                    meta.namespace,
+                    meta.name,
+                    cells.type or "",
+                    labels,
+                    annotations,
+                    [OwnerReference(o.kind, o.group, o.name, o.uid) for o in meta.ownerReferences or ()],
+                    [entry.manager for entry in entries],
+                )
             )
-        )
-        facts = SecretFacts(
+        keys = self._owner_keys.keys
+        return SecretFacts(
             type=sys.intern(cells.type or ""),
             keys=cells.keys,
-            key_names=shared(_key_names(entries)) if marks else (),
+            key_names=_key_names(entries) if marks else (),
             marks=marks,
             rule=rule.name,
             rule_class=rule.ownership,
@@ -152,22 +202,8 @@ def converter(creators: Creators, owner_keys: OwnerKeys) -> Callable[[Any, Cells
             edit=_edit(entries, es_entries) if es_entries else None,
             value_in_annotation=_holds_value(annotations.get(ANNOTATION_LAST_APPLIED)),
             acceptance=_acceptance(annotations) if ANNOTATION_ACCEPTED in annotations else None,
-            owner=owner_keys.of(labels, _texts(annotations, owner_keys.keys) if annotations else None),
+            owner=self._owner_keys.of(labels, _texts(annotations, keys) if annotations else None),
         )
-        # One string for both names where they are equal, as they mostly are; interning each would cost a table entry.
-        es_name = "" if owner_es is None else meta.name if owner_es.name == meta.name else owner_es.name
-        told = (not rule.name and not es_name) or facts.value_in_annotation
-        return Secret(
-            namespace=namespace,
-            name=meta.name,
-            created=int(created(meta.creationTimestamp)) if told else 0,
-            facts=shared(facts),
-            owner_es=es_name,
-            owner_uid=uid_hash(owner_es.uid) if owner_es else 0,
-            created_by="" if es_name and label and is_created_by(label, namespace, es_name) else label,
-        )
-
-    return convert
 
 
 def _present(annotations: Any) -> dict[str, msgspec.Raw]:

@@ -17,70 +17,73 @@ from exporter.metrics.problems import since_column
 _SHARED_LIMIT = 10_000
 
 
-class ExternalSecretFacts(msgspec.Struct, frozen=True, gc=False):
-    """What the lines are made of. `ident` is `{namespace="…",name="…"` without its end; `store` the labels S, shared.
+class Kin(msgspec.Struct, frozen=True, gc=False):
+    """What an ExternalSecret's lines have in common with those of many others, which share one of these.
 
-    `next_in` and `deadline_in` are seconds after the last sync (None: nothing is due): equal for all of one interval, so
-    one number stands for thousands.
+    `store` are the labels S, `stores` those of each store it reads from. `next_in` and `deadline_in` are seconds after
+    the last sync (None: nothing is due).
     """
 
-    ident: bytes
     store: bytes
     stores: tuple[bytes, ...]
-    record: ExternalSecret
     owner: str
     next_in: float | None
     deadline_in: float | None
+
+
+class ExternalSecretFacts(msgspec.Struct, frozen=True, gc=False):
+    """What the lines are made of. `ident` is `{namespace="…",name="…"` without its end."""
+
+    ident: bytes
+    kin: Kin
+    record: ExternalSecret
     problems: tuple[Problem, ...]
+
+    @property
+    def owner(self) -> str:
+        """Of the ExternalSecret, else of its namespace."""
+        return self.kin.owner
+
+
+_KinKey = tuple[StoreRef | None, tuple[StoreRef, ...], str, tuple[str, ...], str, float | None, float | None]
 
 
 class Facts:
-    """Makes facts of judgements. Label bytes of stores are shared among all their ExternalSecrets."""
+    """Makes facts of judgements."""
 
     def __init__(self) -> None:
-        self._one: dict[tuple[StoreRef | None, str], bytes] = {}
-        self._spans: dict[float, float] = {}
-        self._many: dict[tuple[tuple[StoreRef, ...], tuple[str, ...]], tuple[bytes, ...]] = {}
+        self._kin: dict[_KinKey, Kin] = {}
 
     def of(self, judgement: ExternalSecretJudgement) -> ExternalSecretFacts:
         """The facts of one judgement."""
         record = judgement.record
+        last, due, deadline = record.refreshed, judgement.next_sync, judgement.deadline
+        key = (
+            record.plan.store,
+            record.plan.stores,
+            judgement.vault,
+            judgement.vaults,
+            judgement.owner,
+            None if last is None or due is None else due - last,
+            None if last is None or deadline is None else deadline - last,
+        )
+        kin = self._kin.get(key)
+        if kin is None:
+            if len(self._kin) > _SHARED_LIMIT:
+                self._kin.clear()
+            kin = self._kin[key] = _kin(key)
         return ExternalSecretFacts(
-            ident=b'{namespace="%b",name="%b"' % (escape(record.namespace), escape(record.name)),
-            store=self._store(record.store, judgement.vault),
-            stores=self._stores(record.stores, judgement.vaults),
-            record=record,
-            owner=judgement.owner,
-            next_in=self._after(record.refreshed, judgement.next_sync),
-            deadline_in=self._after(record.refreshed, judgement.deadline),
-            problems=judgement.problems,
+            b'{namespace="%b",name="%b"' % (escape(record.namespace), escape(record.name)),
+            kin,
+            record,
+            judgement.problems,
         )
 
-    def _after(self, last: float | None, moment: float | None) -> float | None:
-        if last is None or moment is None:
-            return None
-        if len(self._spans) > _SHARED_LIMIT:
-            self._spans.clear()
-        return self._spans.setdefault(moment - last, moment - last)
 
-    def _store(self, ref: StoreRef | None, vault: str) -> bytes:
-        key = (ref, vault)
-        found = self._one.get(key)
-        if found is None:
-            if len(self._one) > _SHARED_LIMIT:
-                self._one.clear()
-            found = self._one[key] = store_labels(ref, vault)
-        return found
-
-    def _stores(self, refs: tuple[StoreRef, ...], vaults: tuple[str, ...]) -> tuple[bytes, ...]:
-        key = (refs, vaults)
-        found = self._many.get(key)
-        if found is None:
-            if len(self._many) > _SHARED_LIMIT:
-                self._many.clear()
-            labels = (self._store(ref, vault) for ref, vault in zip(refs, vaults, strict=True))
-            found = self._many[key] = tuple(labels)
-        return found
+def _kin(key: _KinKey) -> Kin:
+    store, stores, vault, vaults, owner, next_in, deadline_in = key
+    labels = tuple([store_labels(ref, vault) for ref, vault in zip(stores, vaults, strict=True)])
+    return Kin(store_labels(store, vault), labels, owner, next_in, deadline_in)
 
 
 def _info(facts: Iterable[ExternalSecretFacts]) -> bytes:
@@ -90,13 +93,13 @@ def _info(facts: Iterable[ExternalSecretFacts]) -> bytes:
             b'cluster_externalsecret="%b",owner="%b"} 1\n'
             % (
                 f.ident,
-                f.store,
+                f.kin.store,
                 escape(f.record.target),
-                escape(f.record.refresh_policy or "Periodic"),
-                escape(f.record.creation_policy),
-                escape(f.record.deletion_policy),
+                escape(f.record.plan.refresh_policy or "Periodic"),
+                escape(f.record.plan.creation_policy),
+                escape(f.record.plan.deletion_policy),
                 escape(f.record.cluster_externalsecret),
-                escape(f.owner),
+                escape(f.kin.owner),
             )
             for f in facts
         ]
@@ -105,25 +108,25 @@ def _info(facts: Iterable[ExternalSecretFacts]) -> bytes:
 
 _INFO_READS = (
     "ident",
-    "store",
+    "kin.store",
     "record.target",
-    "record.refresh_policy",
-    "record.creation_policy",
-    "record.deletion_policy",
+    "record.plan.refresh_policy",
+    "record.plan.creation_policy",
+    "record.plan.deletion_policy",
     "record.cluster_externalsecret",
-    "owner",
+    "kin.owner",
 )
 
 
 def _store_info(facts: Iterable[ExternalSecretFacts]) -> bytes:
     return b"".join(
-        [b"eso_externalsecret_store_info%b,%b} 1\n" % (f.ident, store) for f in facts for store in f.stores]
+        [b"eso_externalsecret_store_info%b,%b} 1\n" % (f.ident, store) for f in facts for store in f.kin.stores]
     )
 
 
 def _ready(facts: Iterable[ExternalSecretFacts]) -> bytes:
     return b"".join(
-        [b"eso_externalsecret_ready%b,%b} %d\n" % (f.ident, f.store, f.record.status == "True") for f in facts]
+        [b"eso_externalsecret_ready%b,%b} %d\n" % (f.ident, f.kin.store, f.record.status == "True") for f in facts]
     )
 
 
@@ -153,7 +156,9 @@ def _interval(facts: Iterable[ExternalSecretFacts]) -> bytes:
             b"eso_externalsecret_refresh_interval_seconds%b} %b\n"
             % (
                 f.ident,
-                seconds(f.record.interval) if refreshes_by_itself(f.record.refresh_policy, f.record.interval) else b"0",
+                seconds(f.record.plan.interval)
+                if refreshes_by_itself(f.record.plan.refresh_policy, f.record.plan.interval)
+                else b"0",
             )
             for f in facts
         ]
@@ -164,7 +169,7 @@ def _problems(facts: Iterable[ExternalSecretFacts]) -> bytes:
     return b"".join(
         [
             b'eso_externalsecret_problem%b,%b,problem="%b",error="%b"} 1\n'
-            % (f.ident, f.store, escape(problem.id), escape(problem.error))
+            % (f.ident, f.kin.store, escape(problem.id), escape(problem.error))
             for f in facts
             for problem in f.problems
         ]
@@ -176,13 +181,13 @@ def _last_sync(facts: ExternalSecretFacts) -> float | None:
 
 
 def _next_sync(facts: ExternalSecretFacts) -> float | None:
-    last = facts.record.refreshed
-    return None if last is None or facts.next_in is None else last + facts.next_in
+    last, span = facts.record.refreshed, facts.kin.next_in
+    return None if last is None or span is None else last + span
 
 
 def _deadline(facts: ExternalSecretFacts) -> float | None:
-    last = facts.record.refreshed
-    return None if last is None or facts.deadline_in is None else last + facts.deadline_in
+    last, span = facts.record.refreshed, facts.kin.deadline_in
+    return None if last is None or span is None else last + span
 
 
 def group(*, age: bool = True) -> Group[ExternalSecretFacts]:
@@ -198,8 +203,8 @@ def group(*, age: bool = True) -> Group[ExternalSecretFacts]:
     transition = f"{prefix}ready_transition_timestamp_seconds"
     columns: list[Column[ExternalSecretFacts]] = [
         Column(family(f"{prefix}info"), _info, reads=_INFO_READS),
-        Column(family(f"{prefix}store_info"), _store_info, reads=("ident", "stores")),
-        Column(family(f"{prefix}ready"), _ready, reads=("ident", "store", "record.status")),
+        Column(family(f"{prefix}store_info"), _store_info, reads=("ident", "kin.stores")),
+        Column(family(f"{prefix}ready"), _ready, reads=("ident", "kin.store", "record.status")),
         Column(family(f"{prefix}status_info"), _status, reads=("ident", "record.status", "record.reason")),
         Column(family(created), _time(created, lambda f: f.record.created), reads=("ident", "record.created")),
         Column(
@@ -207,20 +212,23 @@ def group(*, age: bool = True) -> Group[ExternalSecretFacts]:
         ),
         Column(family(last_sync), _time(last_sync, _last_sync), moving=True, reads=("ident", "record.refreshed")),
         Column(
-            family(next_sync), _time(next_sync, _next_sync), moving=True, reads=("ident", "record.refreshed", "next_in")
+            family(next_sync),
+            _time(next_sync, _next_sync),
+            moving=True,
+            reads=("ident", "record.refreshed", "kin.next_in"),
         ),
         Column(
             family(f"{prefix}refresh_interval_seconds"),
             _interval,
-            reads=("ident", "record.interval", "record.refresh_policy"),
+            reads=("ident", "record.plan.interval", "record.plan.refresh_policy"),
         ),
         Column(
             family(deadline),
             _time(deadline, _deadline),
             moving=True,
-            reads=("ident", "record.refreshed", "deadline_in"),
+            reads=("ident", "record.refreshed", "kin.deadline_in"),
         ),
-        Column(family(f"{prefix}problem"), _problems, reads=("ident", "store", "problems")),
+        Column(family(f"{prefix}problem"), _problems, reads=("ident", "kin.store", "problems")),
         since_column(
             "externalsecret",
             lambda f: (f.record.namespace, f.record.name, f.problems),

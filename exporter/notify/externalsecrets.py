@@ -43,7 +43,7 @@ class Parents(NamedTuple):
 
     def speak_for(self, one: ExternalSecretFacts, present: Present) -> bool:
         """Whether one of them tells of this ExternalSecret already."""
-        refs = one.record.stores
+        refs = one.record.plan.stores
         if any(ref in self.stores or present.vault_of(ref) in self.vaults for ref in refs):
             return True
         dead = one.record.status in ("False", "Unknown") and not present.is_lost(one)
@@ -137,7 +137,7 @@ class ExternalSecrets:
 
     def _one(self, alert: Alert, one: ExternalSecretFacts, present: Present, words: _Describe) -> Condition:
         record = one.record
-        ref = record.store
+        ref = record.plan.store
         return Condition(
             labels(
                 namespace=record.namespace,
@@ -179,7 +179,7 @@ class ExternalSecrets:
             table.NOT_READY: "The Secret keeps its last value, or was never written.",
             table.LONG_LOST: "It synced before, so something relies on it: rotations have not arrived since.",
         }[alert]
-        from_store = f", store {store_name(record.store)}" if record.store else ""
+        from_store = f", store {store_name(record.plan.store)}" if record.plan.store else ""
         return summary, (
             f"ExternalSecret {name} is not ready {moment(record.transition)}, reason {record.reason or 'unknown'}, class "
             f"{error} ({_MEANINGS.get(error, 'not known')}){from_store}. {rest} {_DESCRIBE.format(record.namespace, record.name)}"

@@ -105,16 +105,16 @@ def read(
 def _count(present: Present, facts: ExternalSecretFacts) -> None:
     record = facts.record
     if record.refreshed is not None:
-        if facts.deadline_in is not None:
+        if facts.kin.deadline_in is not None:
             present.scheduled += 1
         if record.refreshed > present.now - present.week:
-            present.in_use.update(record.stores)
-    present.total.update(record.stores)
+            present.in_use.update(record.plan.stores)
+    present.total.update(record.plan.stores)
     if record.status in ("False", "Unknown"):
         present.failing.append(facts)
-        present.not_ready.update(record.stores)
+        present.not_ready.update(record.plan.stores)
         if present.is_lost(facts):
-            present.lost.update(record.stores)
+            present.lost.update(record.plan.stores)
     if facts.problems:
         present.troubled.append(facts)
 

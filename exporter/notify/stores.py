@@ -131,7 +131,7 @@ class Stores:
         return self._links.words(alert, summary, description, "eso-overview", store=ref.name)
 
     def _many(self, alert: Alert, ref: StoreRef, present: Present) -> Mapping[str, str]:
-        failing = [one for one in present.failing if ref in one.record.stores]
+        failing = [one for one in present.failing if ref in one.record.plan.stores]
         if alert is table.MANY_LOST:
             failing = [one for one in failing if present.is_lost(one)]
         failing.sort(key=lambda one: one.record.transition or present.now)
@@ -174,7 +174,7 @@ def _unusable(present: Present) -> dict[StoreRef, float | None]:
     for one in present.troubled:
         begun = since(one.problems, "store_missing")
         if begun is not None:
-            for ref in one.record.stores:
+            for ref in one.record.plan.stores:
                 if ref not in present.stores:
                     found[ref] = min(begun, found.get(ref) or begun)
     return found

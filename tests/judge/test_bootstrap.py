@@ -82,4 +82,4 @@ def test_generators_without_secrets_of_their_own_are_of_no_interest(world: World
     world.add("externalsecrets", external_secret(spec=using("Password"), target="made"))
     record = world.inventory.externalsecrets.get("shop", "db")
     assert record is not None
-    assert (record.generators, record.stores) == ((), ())
+    assert (record.plan.generators, record.plan.stores) == ((), ())

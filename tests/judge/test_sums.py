@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from exporter.config.settings import OwnershipException
 from exporter.eso.ownership import CLASSES
+from exporter.judge.secret import Exceptions, judge, silent
 from tests.judge.test_corpus import ENTRIES, make
 from tests.world import World, external_secret, store
 
@@ -93,6 +94,14 @@ class Changes(RuleBasedStateMachine):
                 accepted[namespace] += 'exception="accepted"' in sample
         assert counted == Counter(namespace for namespace, _ in self.secrets if namespace != EXCLUDED)
         assert manual == told == surviving + accepted
+
+    @invariant()
+    def what_passes_in_silence_has_nothing_to_tell(self) -> None:
+        for record in self.world.inventory.secrets.all():
+            if told := silent(record, self.world.view):
+                judgement, findings = judge(record, self.world.view, Exceptions(()), self.world.now, {})
+                assert (judgement.ownership, judgement.told) == (told, False)
+                assert (findings.lasting, findings.recheck_at) == ({}, None)
 
     @invariant()
     def each_has_one_class(self) -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from exporter.exposition.families import Column
 from exporter.judge.findings import Problem
-from exporter.kube.records import ExternalSecret, StoreRef
-from exporter.metrics.externalsecret import ExternalSecretFacts, group
+from exporter.kube.records import ExternalSecret, Plan, StoreRef
+from exporter.metrics.externalsecret import ExternalSecretFacts, Kin, group
 
 COLUMNS = group().columns
 MOMENTS = st.none() | st.integers(0, 4).map(float)
@@ -20,17 +20,11 @@ WORDS = st.sampled_from(["", "a", "b", 'c"\n'])
 REFS = st.builds(StoreRef, WORDS, WORDS, WORDS)
 LABELS = st.sampled_from([b'store="a"', b'store="b"'])
 
-RECORDS = st.builds(
-    ExternalSecret,
-    namespace=WORDS,
-    name=WORDS,
-    uid=st.integers(0, 2),
-    created=st.integers(0, 4).map(float),
-    deleting=MOMENTS,
+PLANS = st.builds(
+    Plan,
     store=st.none() | REFS,
     stores=st.lists(REFS, max_size=2).map(tuple),
     generators=st.just(()),
-    target=WORDS,
     refresh_policy=st.sampled_from(["", "Periodic", "OnChange"]),
     interval=st.sampled_from([0.0, 60.0, 0.5]),
     windows=st.none(),
@@ -40,6 +34,16 @@ RECORDS = st.builds(
     promised=st.lists(WORDS, max_size=2).map(tuple),
     promised_all=st.booleans(),
     template_secrets=st.lists(WORDS, max_size=2).map(tuple),
+)
+RECORDS = st.builds(
+    ExternalSecret,
+    namespace=WORDS,
+    name=WORDS,
+    uid=st.integers(0, 2),
+    created=st.integers(0, 4).map(float),
+    deleting=MOMENTS,
+    plan=PLANS,
+    target=WORDS,
     cluster_externalsecret=WORDS,
     owner=WORDS,
     status=st.sampled_from(["", "True", "False"]),
@@ -52,12 +56,8 @@ RECORDS = st.builds(
 FACTS = st.builds(
     ExternalSecretFacts,
     ident=st.sampled_from([b'{name="a"', b'{name="b"']),
-    store=LABELS,
-    stores=st.lists(LABELS, max_size=2).map(tuple),
+    kin=st.builds(Kin, LABELS, st.lists(LABELS, max_size=2).map(tuple), WORDS, MOMENTS, MOMENTS),
     record=RECORDS,
-    owner=WORDS,
-    next_in=MOMENTS,
-    deadline_in=MOMENTS,
     problems=st.lists(st.builds(Problem, WORDS, st.integers(0, 4).map(float), WORDS, WORDS), max_size=2).map(tuple),
 )
 
@@ -65,9 +65,17 @@ FACTS = st.builds(
 def agreeing(column: Column[ExternalSecretFacts], one: ExternalSecretFacts, other: ExternalSecretFacts):
     """`other` with those attributes of `one` that the column reads."""
     assert column.reads is not None
-    own = {name: getattr(one, name) for name in column.reads if "." not in name}
-    inner = {name.partition(".")[2]: attrgetter(name)(one) for name in column.reads if "." in name}
-    return msgspec.structs.replace(other, record=msgspec.structs.replace(other.record, **inner), **own)
+    for name in column.reads:
+        other = with_attribute(other, name.split("."), attrgetter(name)(one))
+    return other
+
+
+def with_attribute(struct: msgspec.Struct, path: list[str], value: object):
+    """A copy of `struct` in which the attribute at the end of `path` has another value."""
+    first, *rest = path
+    return msgspec.structs.replace(
+        struct, **{first: with_attribute(getattr(struct, first), rest, value) if rest else value}
+    )
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.family.name)
