@@ -25,16 +25,20 @@ from tests.lab.waiting import wait_until
 
 REFRESHER = "refresher"
 _SMALL = Sizes(externalsecrets=10_000, targets=8_000, manual=2_000)
+_MIXED = Sizes(externalsecrets=20_000, targets=20_000, manual=4_000)
 _LARGE = Sizes(externalsecrets=100_000, targets=100_000, manual=20_000)
 
 
 @dataclass(frozen=True)
 class LargeSizes:
-    """What the double is filled with: `large` is the size of the bars, `plain` one at which the plain exporter still runs."""
+    """What the double is filled with: `large` is the size of the bars; the plain exporter still runs at those of `small` and `mixed`, which has the kinds
+    of `large` in the same proportion."""
 
     large: Sizes = _LARGE
     others: int = 380_000
     small: Sizes = _SMALL
+    mixed: Sizes = _MIXED
+    mixed_others: int = 76_000
     full: bool = True
 
     @classmethod
@@ -44,6 +48,8 @@ class LargeSizes:
             large=Sizes(externalsecrets=10_000, targets=10_000, manual=2_000),
             others=38_000,
             small=Sizes(externalsecrets=1_000, targets=800, manual=200),
+            mixed=Sizes(externalsecrets=2_000, targets=2_000, manual=400),
+            mixed_others=7_600,
             full=False,
         )
 
@@ -87,9 +93,9 @@ class Double(Process):
     def is_ready(self) -> bool:
         return "http" in self.log_text()
 
-    def change(self, resource: str, count: int) -> None:
-        """Changes so many objects chosen at random."""
-        url = f"http://{LOOPBACK}:{self._port}/-/change?resource={resource}&count={count}"
+    def change(self, resource: str, count: int, order: str = "chance") -> None:
+        """Changes so many objects, chosen by chance or those that are due (see exporter.demo.bulk)."""
+        url = f"http://{LOOPBACK}:{self._port}/-/change?resource={resource}&count={count}&order={order}"
         with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=60) as answer:
             json.load(answer)
 
@@ -120,23 +126,26 @@ def measure_large(report: Report, folder: Path, sizes: LargeSizes, rounds: int) 
                 one.wait_complete(empty.sizes)
                 idle[type(one)] = one.sync_cpu
     beside, at_large = _ours("ours-small", folder, small), _ours("ours-large", folder, large)
-    plain = Plain("plain-small", folder, small.kubeconfig)
-    with _started(small):
-        with _started(plain):
-            plain.wait_complete(small.sizes)
-            per_object = {"plain": (plain.sync_cpu - idle[Plain]) / small.sizes.objects}
-        with _started(beside):
-            beside.wait_complete(small.sizes)
-            per_object["small"] = (beside.sync_cpu - idle[Ours]) / small.sizes.objects
-            with _started(large, at_large):
-                at_large.wait_complete(large.sizes)
-                per_object["large"] = (at_large.sync_cpu - idle[Ours]) / sizes.objects
-                _initial(report, per_object, sizes)
-                _clean(report, beside, at_large, sizes, rounds)
-                _changed(report, large, at_large, sizes, rounds)
-                peak, now = usage.peak_resident(at_large.pid), usage.resident(at_large.pid)
-                report.say(f"Peak RSS {shown(peak)} MB, {shown(now)} MB at the end.\n")
-                report.below(f"RSS at {sizes.objects:,} objects, peak", peak, 300, unit=" MB", full_size=sizes.full)
+    per_object: dict[str, float] = {}
+    for name, sizes_, others in (("plain", sizes.small, 0), ("plain, same mix", sizes.mixed, sizes.mixed_others)):
+        double = Double(f"double-{len(per_object)}", folder, sizes_, others)
+        plain = Plain(f"plain-{len(per_object)}", folder, double.kubeconfig)
+        with _started(double), _started(plain):
+            plain.wait_complete(sizes_)
+            per_object[name] = (plain.sync_cpu - idle[Plain]) / (sizes_.objects + others)
+    with _started(small), _started(beside):
+        beside.wait_complete(small.sizes)
+        per_object["small"] = (beside.sync_cpu - idle[Ours]) / small.sizes.objects
+        with _started(large, at_large):
+            at_large.wait_complete(large.sizes)
+            per_object["large"] = (at_large.sync_cpu - idle[Ours]) / sizes.objects
+            _initial(report, per_object, sizes)
+            _clean(report, beside, at_large, sizes, rounds)
+            for order in ("due", "chance"):
+                _changed(report, large, at_large, sizes, rounds, order)
+            peak, now = usage.peak_resident(at_large.pid), usage.resident(at_large.pid)
+            report.say(f"Peak RSS {shown(peak)} MB, {shown(now)} MB at the end.\n")
+            report.below(f"RSS at {sizes.objects:,} objects, peak", peak, 300, unit=" MB", full_size=sizes.full)
 
 
 def _ours(name: str, folder: Path, double: Double) -> Ours:
@@ -148,10 +157,15 @@ def _initial(report: Report, per_object: Mapping[str, float], sizes: LargeSizes)
         (f"ours, {sizes.objects:,} objects", shown(per_object["large"] * 1e6)),
         (f"ours, {sizes.small.objects:,} objects", shown(per_object["small"] * 1e6)),
         (f"plain Python, {sizes.small.objects:,} objects", shown(per_object["plain"] * 1e6)),
+        (
+            f"plain Python, {sizes.mixed.objects + sizes.mixed_others:,} objects, five Secrets to an ExternalSecret too",
+            shown(per_object["plain, same mix"] * 1e6),
+        ),
     ]
     report.table(("initial sync", "µs of CPU per object"), rows)
-    share = per_object["large"] / per_object["plain"]
-    report.below("initial sync, CPU per object : plain Python", share, 0.2, full_size=sizes.full)
+    for name in ("plain", "plain, same mix"):
+        share = per_object["large"] / per_object[name]
+        report.below(f"initial sync, CPU per object : {name}", share, 0.2, full_size=sizes.full)
 
 
 def _clean(report: Report, small: Contestant, large: Contestant, sizes: LargeSizes, rounds: int) -> None:
@@ -168,15 +182,18 @@ def _clean(report: Report, small: Contestant, large: Contestant, sizes: LargeSiz
     report.below(f"clean gzip scrape, {sizes.objects:,} : {sizes.small.objects:,}, CPU", cpu, 15, full_size=sizes.full)
 
 
-def _changed(report: Report, double: Double, ours: Contestant, sizes: LargeSizes, rounds: int) -> None:
-    """1 % of the objects change, the refresher does its work, one scrape; and the same without changes, in turn."""
+def _changed(report: Report, double: Double, ours: Contestant, sizes: LargeSizes, rounds: int, order: str) -> None:
+    """1 % of the objects change, the refresher does its work, one scrape; and the same without changes, in turn.
+
+    ExternalSecrets are refreshed when they are "due", as ESO does it, or by "chance", as if somebody forced each.
+    """
     scraper = Scraper(ours.port, gzip=True)
     clean, dirty, refreshed, everything = [], [], [], []
     for _ in range(rounds):
         clean.append(_one(ours.pid, scraper))
         before = usage.cpu_by_thread(ours.pid)
         seen = _events(ours.port)
-        double.change("externalsecrets", sizes.large.externalsecrets // 100)
+        double.change("externalsecrets", sizes.large.externalsecrets // 100, order)
         double.change("secrets", (sizes.large.secrets + sizes.others) // 100)
         _wait_events(ours.port, seen + sizes.objects // 100)
         time.sleep(0.8)  # three rounds of the refresher
@@ -192,15 +209,15 @@ def _changed(report: Report, double: Double, ours: Contestant, sizes: LargeSizes
         ("the refresher's work for it, CPU", ms(median(refreshed)), ms(min(refreshed))),
         ("the whole process meanwhile (watches, decoding), CPU", ms(median(everything)), ms(min(everything))),
     ]
-    report.table(("1 % of the objects changed", "median, ms", "min, ms"), rows)
+    report.table((f"1 % of the objects changed, {order}", "median, ms", "min, ms"), rows)
     report.below(
-        "scrape after 1 % changed : clean",
+        f"scrape after 1 % changed ({order}) : clean",
         median(d / c for d, c in zip(dirty, clean, strict=True)),
         1.5,
         full_size=sizes.full,
     )
     report.below(
-        "refresher + scrape after 1 % changed : clean, CPU",
+        f"refresher + scrape after 1 % changed ({order}) : clean, CPU",
         median((r + d) / c for r, d, c in zip(refreshed, dirty, clean, strict=True)),
         10,
         full_size=sizes.full,

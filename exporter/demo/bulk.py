@@ -4,7 +4,8 @@
 
 prints the URL (and with `--kubeconfig FILE` writes one) and serves until it is ended. What is asked of it beside the API:
 
-    POST /-/change?resource=externalsecrets&count=1000    change that many objects now
+    POST /-/change?resource=externalsecrets&count=1000    change that many objects now, chosen by chance
+    POST /-/change?…&order=due                            those ExternalSecrets that were refreshed longest ago
     POST /-/churn?rate=500                                change so many a second from now on (0 ends it)
     GET  /-/requests                                      how many requests of each method and path came in
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import heapq
 import random
 import signal
 import sys
@@ -91,17 +93,34 @@ class Bulk:
 
     # -- changes ------------------------------------------------------------------------------------------------
 
-    def change(self, name_of_kind: str, count: int = 1) -> int:
-        """Change `count` objects chosen at random: a refresh of an ExternalSecret, a write of a Secret."""
+    def change(self, name_of_kind: str, count: int = 1, order: str = "chance") -> int:
+        """Change `count` objects: a refresh of an ExternalSecret, a write of a Secret.
+
+        They are chosen by chance, or with `order` "due" as ESO does it where all have one interval: of the ExternalSecrets
+        those that were refreshed longest ago. Raises ValueError for another order, and for Secrets that are "due".
+        """
         store = self.cluster.stores[kind_of(name_of_kind).plural]
         keys = store.keys()
-        chosen = self._random.sample(keys, count) if count <= len(keys) else keys
+        if order == "due":
+            chosen = heapq.nsmallest(count, keys, key=lambda key: self._refreshed(store.get(key)))
+        elif order == "chance":
+            chosen = self._random.sample(keys, count) if count <= len(keys) else keys
+        else:
+            raise ValueError(f"order is chance or due, not {order}")
         for key in chosen:
             with self.cluster.versions.lock:
                 entry = store.get(key)
                 if isinstance(entry, Rendered):
                     store.put(entry.changed(self.cluster.versions.next(), self._turn(entry)))
         return len(chosen)
+
+    def _refreshed(self, entry: object) -> float:
+        if not isinstance(entry, Rendered) or entry.family.kind.plural != "externalsecrets":
+            raise ValueError("only the ExternalSecrets that were filled in are due")
+        return self._last_refresh(entry.index, entry.turn)
+
+    def _last_refresh(self, index: int, turn: int) -> float:
+        return self._now + turn if turn else self._now - index % 3000
 
     def _turn(self, entry: Rendered) -> int:
         """An ExternalSecret's turn is the second of its refresh, from the beginning on; a Secret's counts."""
@@ -197,14 +216,13 @@ class Bulk:
             failed = bool(self.failing) and index % self.failing == self.failing - 1
             told = (b"False", b"SecretSyncedError", b"could not get secret data from provider")
             ready, reason, message = told if failed else (b"True", b"SecretSynced", b"secret synced")
-            refreshed = self._now + turn if turn else self._now - index % 3000
             return {
                 "target": b"app-%06d" % index,
                 "team": team.encode(),
                 "ready": ready,
                 "reason": reason,
                 "message": message,
-                "refreshed": stamp(refreshed).encode(),
+                "refreshed": stamp(self._last_refresh(index, turn)).encode(),
                 "synced": synced(team),
             }
 
@@ -263,7 +281,8 @@ def controls(cluster: SimulatedCluster, bulk: Bulk) -> None:
 
     def change(exchange: Exchange) -> None:
         query = exchange.request.query
-        answer(exchange, {"changed": bulk.change(query.get("resource", "externalsecrets"), int(query.get("count", 1)))})
+        resource, order = query.get("resource", "externalsecrets"), query.get("order", "chance")
+        answer(exchange, {"changed": bulk.change(resource, int(query.get("count", 1)), order)})
 
     def churn(exchange: Exchange) -> None:
         rate = float(exchange.request.query.get("rate", 0))

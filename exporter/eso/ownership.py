@@ -243,18 +243,18 @@ _BY_STORES = ("", "helm", "gitops")
 """Classes of the table of creators that a store which names the Secret overrules; "" is no class."""
 
 
-def decided_alone(*, owner_es: str, marks: int, ownership: str) -> bool:
-    """Whether no neighbour can matter to `classify`, as for nearly all Secrets: it gives OWNED with an `owner_es`, else
+def decided_alone(*, owned: bool, marks: int, ownership: str) -> bool:
+    """Whether no neighbour can matter to `classify`, as for nearly all Secrets: it gives OWNED to an `owned` one, else
     the rule of the table of creators, whose class is `ownership`."""
-    return bool(owner_es) or (not marks & MARKS_OF_ESO and ownership not in _BY_STORES)
+    return owned or (not marks & MARKS_OF_ESO and ownership not in _BY_STORES)
 
 
-def classify(*, owner_es: str, marks: int, es_manager: bool, creator: str, rule: Rule, neighbours: Neighbours) -> Rule:
+def classify(*, owned: bool, marks: int, es_manager: bool, creator: str, rule: Rule, neighbours: Neighbours) -> Rule:
     """The class of a Secret and the name of the rule that decided. Every Secret gets exactly one class of CLASSES.
 
     `es_manager`: an ESO field manager stands in its managedFields. `creator` is "" for an unrecognised controller.
     """
-    if owner_es:
+    if owned:
         return OWNED
     if neighbours.created_by_living:
         return Rule("created-by", "eso_owned")

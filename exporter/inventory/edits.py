@@ -37,4 +37,4 @@ class EditTurns:
 
     def of(self, namespace: str, name: str) -> tuple[float, ...]:
         """Unix seconds of the turns of one Secret."""
-        return self._turns.get((namespace, name), ())
+        return self._turns.get((namespace, name), ()) if self._turns else ()

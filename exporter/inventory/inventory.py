@@ -34,6 +34,7 @@ from exporter.kube.records import (
     Generator,
     Namespace,
     OperatorDeployment,
+    Owned,
     PushSecret,
     Secret,
     SecretRef,
@@ -216,6 +217,8 @@ class Inventory:
                     self._templates.count(namespace, each.plan.template_secrets, step)
         if new is None or new.status == "True":
             self.failures.forget_one(namespace, name)
+        if new is not None:
+            _one_name(new, self.secrets.get(namespace, new.target))
         if not self._tracking:
             return
         changes = self._changes
@@ -297,6 +300,8 @@ class Inventory:
 
     def _secret_changed(self, old: Secret | None, new: Secret | None) -> None:
         self.edits.change(old, new)
+        if new is not None and new.owned is not None:
+            _one_name(self.externalsecrets.get(new.namespace, new.owned.name), new)
         if old is not None:
             if new is not None:
                 new.ownership = old.ownership
@@ -356,6 +361,12 @@ def _written(record: ExternalSecret) -> tuple[object, ...]:
     """What of an ExternalSecret bears on the Secrets around it and on others that write the same one."""
     plan = record.plan
     return record.target, plan.creation_policy, record.uid, plan.promised, plan.template_secrets
+
+
+def _one_name(record: ExternalSecret | None, secret: Secret | None) -> None:
+    """An ExternalSecret and the Secret that names it as owner keep one string for that name: there are many of them."""
+    if record is not None and secret is not None and secret.owned is not None and secret.owned.name == record.name:
+        secret.owned = Owned(record.name, secret.owned.uid)
 
 
 def _sources(record: ExternalSecret | None) -> tuple[Source, ...]:

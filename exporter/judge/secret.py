@@ -99,10 +99,10 @@ def silent(record: Secret, view: View) -> str:
     facts = record.facts
     if facts.value_in_annotation or facts.edit is not None:
         return ""
-    if record.owner_es:
+    if record.owned is not None:
         lives = facts.marks & MARK_DELETING or _owner_lives(record, view)
         return "eso_owned" if lives and not view.edit_turns(record.namespace, record.name) else ""
-    alone = decided_alone(owner_es="", marks=facts.marks, ownership=facts.rule_class)
+    alone = decided_alone(owned=False, marks=facts.marks, ownership=facts.rule_class)
     return facts.rule_class if alone and facts.rule_class != "manual" else ""
 
 
@@ -131,8 +131,8 @@ def judge(
         if len(turns) >= WAR_TURNS:
             findings.add("edit_war", turns[0], evidence=tuple(map(str, (len(turns),))))
             findings.look_again(turns[-WAR_TURNS] + WAR_WINDOW)
-    if record.owner_es and not facts.marks & MARK_DELETING and not _owner_lives(record, view):
-        findings.observe("owner_dangling", view.settings.absence_after, evidence=(record.owner_es,))
+    if record.owned is not None and not facts.marks & MARK_DELETING and not _owner_lives(record, view):
+        findings.observe("owner_dangling", view.settings.absence_after, evidence=(record.owned.name,))
     if rule.ownership not in _ESO_CLASSES and facts.marks & MARK_MANAGED and not facts.marks & MARK_MANAGER:
         findings.observe("copied_marks", view.settings.absence_after)
     if facts.value_in_annotation:
@@ -151,14 +151,15 @@ def judge(
 def _classify(record: Secret, view: View) -> Rule:
     facts = record.facts
     given = Rule(facts.rule, facts.rule_class)
-    if decided_alone(owner_es=record.owner_es, marks=facts.marks, ownership=given.ownership):
-        return OWNED if record.owner_es else given
+    owned = record.owned is not None
+    if decided_alone(owned=owned, marks=facts.marks, ownership=given.ownership):
+        return OWNED if owned else given
     targeting = view.targeting(record.namespace, record.name)
-    created_by = bool(record.created_by) and any(
-        is_created_by(record.created_by, other.namespace, other.name) for other in targeting
+    created_by = bool(facts.created_by) and any(
+        is_created_by(facts.created_by, other.namespace, other.name) for other in targeting
     )
     return classify(
-        owner_es=record.owner_es,
+        owned=owned,
         marks=facts.marks,
         es_manager=bool(facts.marks & MARK_MANAGER),
         creator=facts.creator,
@@ -172,8 +173,9 @@ def _classify(record: Secret, view: View) -> Rule:
 
 
 def _owner_lives(record: Secret, view: View) -> bool:
-    owner = view.externalsecret(record.namespace, record.owner_es)
-    return owner is not None and owner.uid == record.owner_uid
+    owned = record.owned
+    owner = view.externalsecret(record.namespace, owned.name) if owned is not None else None
+    return owned is not None and owner is not None and owner.uid == owned.uid
 
 
 def _edited(record: Secret, rule: Rule, view: View, findings: Findings) -> None:

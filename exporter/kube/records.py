@@ -246,7 +246,8 @@ class SecretFacts(msgspec.Struct, frozen=True, gc=False):
     `keys` is the number of data keys (None: the API server did not say). `key_names` are names from managedFields.
     `marks` are ESO's marks on it, and whether it is being deleted (see `eso.ownership`). `rule` is the first rule of the table of other creators that
     fits, `rule_class` its class. `creator` is the class of the field manager that wrote its data, "" when none did.
-    `edit` and `value_in_annotation` are decided while decoding; no text is kept.
+    `created_by` is the label of that name where no owner reference tells the same: of few, for it differs from Secret to
+    Secret. `edit` and `value_in_annotation` are decided while decoding; no text is kept.
     """
 
     type: str
@@ -256,16 +257,23 @@ class SecretFacts(msgspec.Struct, frozen=True, gc=False):
     rule: str
     rule_class: str
     creator: str
+    created_by: str
     edit: Edit | None
     value_in_annotation: bool
     acceptance: Acceptance | None
     owner: str
 
 
+class Owned(msgspec.Struct, frozen=True, gc=False):
+    """What a controller owner reference to an ExternalSecret says: its name and its hashed uid."""
+
+    name: str
+    uid: int
+
+
 class Secret(msgspec.Struct, gc=False):
-    """A Secret's metadata. `owner_es` is the ExternalSecret that a controller owner reference names ("" for none) and
-    `owner_uid` that reference's hashed uid; `created_by` is a `created-by` label that names another ExternalSecret than
-    `owner_es`. `created` (Unix seconds) is kept only where it may be told: for a Secret that neither ESO nor the table of creators explains; else 0.
+    """A Secret's metadata. `owned` is the reference to the ExternalSecret that owns it. `created` (Unix seconds) is kept
+    only where it may be told: for a Secret that neither ESO nor the table of creators explains; else 0.
 
     `ownership` is the one mutable slot: the class that the judge gave last ("" before), kept here because half a million
     of these must stay small. It takes no part in comparisons (see `same_secret`).
@@ -275,20 +283,13 @@ class Secret(msgspec.Struct, gc=False):
     name: str
     created: int
     facts: SecretFacts
-    owner_es: str
-    owner_uid: int
-    created_by: str
+    owned: Owned | None
     ownership: str = ""
 
 
 def same_secret(old: Secret, new: Secret) -> bool:
     """Whether two records of one Secret tell the same, whatever the judge noted on them."""
-    return (old.facts is new.facts or old.facts == new.facts) and (
-        old.created == new.created
-        and old.owner_es == new.owner_es
-        and old.owner_uid == new.owner_uid
-        and old.created_by == new.created_by
-    )
+    return (old.facts is new.facts or old.facts == new.facts) and old.created == new.created and old.owned == new.owned
 
 
 def same_but_key_count(old: Secret, new: Secret) -> bool:

@@ -122,9 +122,11 @@ class Shapes:
         )
 
     def _for_rules(self, meta: Any) -> Hashable:
-        """What rules look at beside labels, annotations and managers: asked of Secrets that no ExternalSecret owns."""
+        """What rules look at beside labels, annotations and managers, and the label that names a maker: all that is asked
+        of Secrets that no ExternalSecret owns."""
         name, namespace, owners = meta.name, meta.namespace, meta.ownerReferences
         return (
+            meta.labels.get(LABEL_CREATED_BY) if meta.labels else None,
             tuple([(owner.kind, owner.apiVersion) for owner in owners]) if owners else None,
             tuple([glob.match(name) is not None for glob in self._globs]) if self._any_glob.match(name) else None,
             name if name in self._names else None,

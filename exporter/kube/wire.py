@@ -22,7 +22,6 @@ class OwnerReferenceWire(msgspec.Struct, gc=False):
     apiVersion: str = ""
     name: str = ""
     uid: str = ""
-    controller: bool | None = None
 
     @property
     def group(self) -> str:

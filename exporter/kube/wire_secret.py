@@ -32,7 +32,7 @@ from exporter.eso.ownership import (
     creator_of,
 )
 from exporter.eso.times import parse_time
-from exporter.kube.records import Acceptance, Edit, Secret, SecretFacts, uid_hash
+from exporter.kube.records import Acceptance, Edit, Owned, Secret, SecretFacts, uid_hash
 from exporter.kube.resource import Cells
 from exporter.kube.secret_shape import Shapes
 from exporter.kube.wire import OwnerKeys, OwnerReferenceWire, Shared, created, owning_externalsecret
@@ -139,19 +139,19 @@ def converter(creators: Creators, owner_keys: OwnerKeys) -> Callable[[Any, Cells
                 if len(known) >= _SHAPES_LIMIT:
                     known.clear()
                 known[shape] = facts
-        owner_es = owning_externalsecret(meta.ownerReferences)
+        owner = owning_externalsecret(meta.ownerReferences)
         name = meta.name
-        # One string for both names where they are equal, as they mostly are; interning each would cost a table entry.
-        es_name = "" if owner_es is None else name if owner_es.name == name else owner_es.name
-        told = (not facts.rule and not es_name) or facts.value_in_annotation
+        owned = None
+        if owner is not None:
+            # One string for both names where they are equal; interning each would cost a table entry.
+            owned = Owned(name if owner.name == name else owner.name, uid_hash(owner.uid))
+        told = (not facts.rule and owned is None) or facts.value_in_annotation
         return Secret(
             sys.intern(meta.namespace),
             name,
             int(created(meta.creationTimestamp)) if told else 0,
             facts,
-            es_name,
-            uid_hash(owner_es.uid) if owner_es is not None else 0,
-            "" if es_name or not facts.marks & MARK_CREATED_BY else meta.labels[LABEL_CREATED_BY],
+            owned,
         )
 
     return convert
@@ -177,8 +177,9 @@ class _Facts:
             | (MARK_MANAGER if es_entries else 0)
             | (MARK_DELETING if meta.deletionTimestamp is not None else 0)
         )
-        rule = NO_RULE  # nobody asks for the rule of a Secret that an ExternalSecret owns
+        rule, created_by = NO_RULE, ""  # which nobody asks for of a Secret that an ExternalSecret owns
         if owning_externalsecret(meta.ownerReferences) is None:
+            created_by = labels.get(LABEL_CREATED_BY, "")
             rule = self._creators.match(
                 Metadata(
                     meta.namespace,
@@ -199,6 +200,7 @@ class _Facts:
             rule=rule.name,
             rule_class=rule.ownership,
             creator=_creator(entries),
+            created_by=created_by,
             edit=_edit(entries, es_entries) if es_entries else None,
             value_in_annotation=_holds_value(annotations.get(ANNOTATION_LAST_APPLIED)),
             acceptance=_acceptance(annotations) if ANNOTATION_ACCEPTED in annotations else None,

@@ -11,8 +11,6 @@ import hashlib
 import ssl
 from pathlib import Path
 
-from cryptography import x509
-
 MAX_CA_BYTES = 1 << 20
 
 VERIFY_FAULTS = {
@@ -81,6 +79,8 @@ def not_after(certificate: bytes | None) -> float | None:
     """The end of a DER certificate as Unix seconds; none when there is none or it cannot be read."""
     if not certificate:
         return None
+    from cryptography import x509  # 8 MB, which only those need whose Vaults speak TLS
+
     try:
         return x509.load_der_x509_certificate(certificate).not_valid_after_utc.timestamp()
     except (ValueError, x509.InvalidVersion):

@@ -32,6 +32,19 @@ def filled() -> Iterator[tuple[SimulatedCluster, Bulk]]:
         yield cluster, bulk
 
 
+def test_those_that_are_due_were_refreshed_longest_ago(filled: tuple[SimulatedCluster, Bulk]) -> None:
+    cluster, bulk = filled
+    before = {item["metadata"]["name"]: item["status"]["refreshTime"] for item in get(cluster.url, ES).json["items"]}
+    with Stream(cluster.url, f"{ES}?watch=1&resourceVersion={cluster.versions.current}") as stream:
+        bulk._now -= 10  # so that a refresh now is later than at the beginning
+        assert bulk.change("externalsecrets", 5, "due") == 5
+        changed = {stream.next()["object"]["metadata"]["name"] for _ in range(5)}
+    assert changed == set(sorted(before, key=lambda name: before[name])[:5])
+    for kind, order in (("secrets", "due"), ("externalsecrets", "any")):
+        with pytest.raises(ValueError, match="due"):
+            bulk.change(kind, 1, order)
+
+
 def test_counts_and_classes(filled: tuple[SimulatedCluster, Bulk]) -> None:
     cluster, _ = filled
     rows = get(cluster.url, "/api/v1/secrets?includeObject=Metadata", TABLE).json["rows"]

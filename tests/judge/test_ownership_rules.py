@@ -121,7 +121,7 @@ def test_no_rule_takes_a_secret_from_eso() -> None:
 
 @settings(max_examples=60)
 @given(
-    st.sampled_from(["", "db"]),
+    st.booleans(),
     st.integers(0, 31),
     st.sampled_from(
         [Rule("", ""), Rule("a", "helm"), Rule("b", "gitops"), Rule("c", "system"), Rule("d", "controller")]
@@ -134,18 +134,16 @@ def test_no_rule_takes_a_secret_from_eso() -> None:
     st.booleans(),
     st.sampled_from(["", "none", "curl"]),
 )
-def test_what_is_decided_alone_is_decided_so_beside_any_neighbours(
-    owner_es, marks, rule, targets, named, living, creator
-):
+def test_what_is_decided_alone_is_decided_so_beside_any_neighbours(owned, marks, rule, targets, named, living, creator):
     """A living ExternalSecret that made it can only be told by a label, which is a mark."""
-    alone = decided_alone(owner_es=owner_es, marks=marks, ownership=rule.ownership)
+    alone = decided_alone(owned=owned, marks=marks, ownership=rule.ownership)
     neighbours = Neighbours(targets, living and bool(marks & MARK_CREATED_BY), named)
     told = classify(
-        owner_es=owner_es,
+        owned=owned,
         marks=marks,
         es_manager=bool(marks & MARK_MANAGER),
         creator=creator,
         rule=rule,
         neighbours=neighbours,
     )
-    assert not alone or told == (OWNED if owner_es else rule)
+    assert not alone or told == (OWNED if owned else rule)

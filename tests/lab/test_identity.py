@@ -20,7 +20,7 @@ from exporter.eso.identity import (
     is_field_manager,
     synced_resource_version,
 )
-from exporter.kube.records import ExternalSecret, Secret
+from exporter.kube.records import ExternalSecret, Owned, Secret
 from exporter.kube.resource import Cells
 from exporter.kube.resources import EXTERNALSECRETS, SECRETS, resources
 from tests.lab import objects
@@ -157,5 +157,4 @@ def test_the_records_say_applied_and_owned(written: Written) -> None:
         external_secret: ExternalSecret = record(EXTERNALSECRETS, one, Cells(None, None))
         target: Secret = record(SECRETS, secret, Cells("Opaque", 1))
         assert external_secret.applied is True
-        assert (target.owner_es, target.created_by) == (name, "")
-        assert target.owner_uid == external_secret.uid
+        assert target.owned == Owned(name, external_secret.uid)
