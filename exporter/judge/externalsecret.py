@@ -129,7 +129,7 @@ def _target(record: ExternalSecret, view: View, findings: Findings) -> None:
 
 
 def _shared(record: ExternalSecret, view: View, findings: Findings) -> None:
-    """Two that do not merge write one Secret, or merging ones write the same keys."""
+    """Two that do not merge write one Secret, or the same keys where one of them merges."""
     if not record.target or record.plan.creation_policy == "None":
         return
     if not view.is_shared(record.namespace, record.target):
@@ -144,9 +144,8 @@ def _shared(record: ExternalSecret, view: View, findings: Findings) -> None:
 
 
 def _collide(one: ExternalSecret, other: ExternalSecret) -> bool:
-    if one.plan.creation_policy in _MERGERS and other.plan.creation_policy in _MERGERS:
-        return bool(set(one.plan.promised) & set(other.plan.promised))
-    return one.plan.creation_policy not in _MERGERS and other.plan.creation_policy not in _MERGERS
+    merges = one.plan.creation_policy in _MERGERS or other.plan.creation_policy in _MERGERS
+    return not merges or not set(one.plan.promised).isdisjoint(other.plan.promised)
 
 
 def _stores(record: ExternalSecret, view: View, findings: Findings) -> None:

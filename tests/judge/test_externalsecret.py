@@ -325,6 +325,18 @@ class TestTargetShared:
         assert "target_shared" in world.problems()
 
 
+    @pytest.mark.parametrize("policy", ["Orphan", "Owner", "CreateOrMerge"])
+    def test_one_that_merges_and_one_that_writes_the_same_keys(self, world: World, policy: str) -> None:
+        """ESO says Ready of both where neither is the Secret's owner, and each undoes what the other wrote."""
+        world.add("secrets", secret())
+        for keys, shared in ((("b",), False), (("a", "b"), True)):
+            world.add("externalsecrets", external_secret("one", target="db", policy="Merge", keys=("a",)))
+            world.add("externalsecrets", external_secret("two", target="db", policy=policy, keys=keys))
+            world.samples()
+            world.wait(12)
+            assert ("target_shared" in world.problems()) is shared
+
+
 class TestStores:
     def test_a_store_that_does_not_exist(self, world: World) -> None:
         world.remove("clustersecretstores", "vault-backend")
