@@ -23,13 +23,27 @@ Frozen = Callable[[float], bytes]
 
 
 def agreement(reads: Sequence[str] | None) -> Callable[[Any, Any], bool]:
-    """Whether two facts agree in these attributes (None: in all)."""
+    """Whether two facts agree in these attributes (None: in all). A part that both share is not looked into."""
     if reads is None:
         return eq
-    if not reads:
-        return lambda _old, _new: True
-    read = attrgetter(*reads)
-    return lambda old, new: bool(read(old) == read(new))
+    parts: dict[str, list[str]] = {}
+    for name in reads:
+        first, _, rest = name.partition(".")
+        parts.setdefault(first, []).append(rest)
+    whole = [first for first, rests in parts.items() if "" in rests]
+    inner = [(attrgetter(first), agreement(rests)) for first, rests in parts.items() if "" not in rests]
+    read = attrgetter(*whole) if whole else None
+
+    def agree(old: Any, new: Any) -> bool:
+        if read is not None and read(old) != read(new):
+            return False
+        for part, same in inner:
+            of_old, of_new = part(old), part(new)
+            if of_old is not of_new and not same(of_old, of_new):
+                return False
+        return True
+
+    return agree
 
 
 class Column(Generic[F]):

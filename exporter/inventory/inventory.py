@@ -17,6 +17,7 @@ from exporter.inventory.changes import (
     NAMESPACE,
     OPERATOR,
     PUSHSECRET,
+    REFRESHED,
     SECRET,
     STORE,
     Changes,
@@ -43,6 +44,7 @@ from exporter.kube.records import (
     Spread,
     Store,
     StoreRef,
+    only_refreshed,
     same_but_key_count,
     same_secret,
 )
@@ -207,6 +209,9 @@ class Inventory:
         record = new or old
         assert record is not None
         namespace, name = record.namespace, record.name
+        if old is not None and new is not None and only_refreshed(old, new):
+            self._note(REFRESHED, namespace, name)
+            return
         before, after = _sources(old), _sources(new)
         self._targets.change(namespace, name, old.target if old else "", new.target if new else "")
         self._users.change(namespace, name, before, after)

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+import msgspec
+
 
 class _Named(Protocol):
     @property
@@ -82,6 +84,9 @@ class RecordStore(Generic[R]):
         old = records.get(record.name)
         if old is not None and (self._same(old, record) if self._same else old == record):
             return
+        if old is not None:
+            # One string for the name, as before the change: indexes keep it too.
+            msgspec.structs.force_setattr(cast(Any, record), "name", old.name)
         records[record.name] = record
         self._on_change(old, record)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from exporter.inventory.changes import Changes
+from exporter.inventory.changes import EXTERNALSECRET, REFRESHED, Changes
 from exporter.inventory.inventory import Inventory
 from exporter.judge import (
     clusterexternalsecret,
@@ -25,6 +25,7 @@ from exporter.judge.rechecks import Rechecks
 from exporter.judge.secret import Exceptions
 from exporter.judge.secret_kind import Namespaces, Secrets, secrets_judged
 from exporter.judge.view import View
+from exporter.kube.records import ExternalSecret
 
 KINDS: tuple[Kind, ...] = (
     store.KIND,
@@ -46,9 +47,11 @@ BROKEN_AGAIN_AFTER = 60.0
 
 class Results(Protocol):
     """Receives judgements by kind, namespace and name; None takes an object back. Called by one thread, under the
-    inventory's lock. `told` gives all objects of a kind that have a judgement, as (namespace, name)."""
+    inventory's lock. `told` gives all objects of a kind that have a judgement, as (namespace, name). `refreshed` takes over
+    a sync of an ExternalSecret of which nothing else changed, and tells whether it could: else it must be judged."""
 
     def put(self, kind: str, namespace: str, name: str, judgement: Any) -> None: ...
+    def refreshed(self, record: ExternalSecret) -> bool: ...
     def told(self, kind: str) -> Iterable[tuple[str, str]]: ...
 
 
@@ -94,6 +97,9 @@ class Engine:
         later = Changes()
         count = 0
         for kind in self._kinds:
+            for seen in [seen for seen in self._observed if seen[0] == kind.name]:
+                if not kind.has(self._inventory, *seen[1:]):
+                    del self._observed[seen]
             gone = [key for key in self._results.told(kind.name) if not kind.has(self._inventory, *key)]
             for key in gone:
                 count += self._judge(kind, *key, now, later)
@@ -104,6 +110,9 @@ class Engine:
 
     def _run(self, changes: Changes, now: float) -> int:
         count = 0
+        for namespace, name in changes.of(REFRESHED):
+            if not self._refreshed(namespace, name):
+                changes.add(EXTERNALSECRET, namespace, name)
         for kind in self._kinds:
             for namespace, name in changes.of(kind.name):
                 count += self._judge(kind, namespace, name, now, changes)
@@ -128,6 +137,16 @@ class Engine:
             if self.broken:
                 self.broken.pop(key, None)
         return 1
+
+    def _refreshed(self, namespace: str, name: str) -> bool:
+        """Moves the times of an ExternalSecret that was synced again. If anything around it changed too, it is judged in this
+        round all the same; and at its deadline of before, when it has a new one."""
+        with self._inventory.lock:
+            record = self._inventory.externalsecrets.get(namespace, name)
+            try:
+                return record is not None and self._results.refreshed(record)
+            except Exception:  # noqa: BLE001 (it is judged instead, and a defect is told there)
+                return False
 
     def _note(self, key: tuple[str, str, str], findings: Findings | None) -> None:
         if findings is not None and findings.lasting:

@@ -7,6 +7,7 @@ seconds; None is "no such fact". No record holds a message, an annotation's text
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -86,6 +87,14 @@ class ExternalSecret(msgspec.Struct, frozen=True, gc=False):
     transition: float | None
     refreshed: float | None
     applied: bool | None
+
+
+_BUT_REFRESHED = attrgetter(*(name for name in ExternalSecret.__struct_fields__ if name != "refreshed"))
+
+
+def only_refreshed(old: ExternalSecret, new: ExternalSecret) -> bool:
+    """Whether two records of one ExternalSecret differ in the time of the last sync at most."""
+    return bool(_BUT_REFRESHED(old) == _BUT_REFRESHED(new))
 
 
 class Store(msgspec.Struct, frozen=True, gc=False):

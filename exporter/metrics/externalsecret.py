@@ -10,7 +10,7 @@ from exporter.eso.schedule import refreshes_by_itself
 from exporter.exposition.families import AgeColumn, Column, Group, escape
 from exporter.judge.externalsecret import ExternalSecretJudgement
 from exporter.judge.findings import Problem
-from exporter.kube.records import ExternalSecret, StoreRef
+from exporter.kube.records import ExternalSecret, StoreRef, only_refreshed
 from exporter.metrics.families import family, seconds, store_labels
 from exporter.metrics.problems import since_column
 
@@ -84,6 +84,20 @@ def _kin(key: _KinKey) -> Kin:
     store, stores, vault, vaults, owner, next_in, deadline_in = key
     labels = tuple([store_labels(ref, vault) for ref, vault in zip(stores, vaults, strict=True)])
     return Kin(store_labels(store, vault), labels, owner, next_in, deadline_in)
+
+
+def moved(facts: ExternalSecretFacts | None, record: ExternalSecret) -> ExternalSecretFacts | None:
+    """The facts after a later sync, of which `record` tells; None where more may have changed than the times.
+
+    That is where there was a problem, and where sync windows move what is due. A later sync has a later deadline: that it is
+    missed is found at the one before, when the object is judged anyhow.
+    """
+    if facts is None or facts.problems or record.plan.windows is not None:
+        return None
+    last, now = facts.record.refreshed, record.refreshed
+    if last is None or now is None or now < last or not only_refreshed(facts.record, record):
+        return None
+    return ExternalSecretFacts(facts.ident, facts.kin, record, ())
 
 
 def _info(facts: Iterable[ExternalSecretFacts]) -> bytes:

@@ -11,6 +11,7 @@ from exporter.exposition.families import Group
 from exporter.inventory import changes
 from exporter.judge.findings import Problem
 from exporter.kube import resources
+from exporter.kube.records import ExternalSecret
 from exporter.metrics import externalsecret, operator, problems, pushsecret, secret, spread, store
 
 Key = tuple[str, str, str]
@@ -71,6 +72,15 @@ class MetricGroups:
         elif key in row.told:
             row.told.discard(key)
             row.group.delete(key)
+
+    def refreshed(self, record: ExternalSecret) -> bool:
+        """See `judge.engine.Results`."""
+        key = f"{record.namespace}/{record.name}"
+        group = self._rows[changes.EXTERNALSECRET].group
+        facts = externalsecret.moved(group.get(key), record)
+        if facts is not None:
+            group.put(key, facts)
+        return facts is not None
 
     def judgement(self, kind: str, namespace: str, name: str) -> Any:
         """What the group of a kind holds of one object (its facts), None when it has no lines."""

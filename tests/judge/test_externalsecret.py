@@ -324,7 +324,6 @@ class TestTargetShared:
         world.wait(12)
         assert "target_shared" in world.problems()
 
-
     @pytest.mark.parametrize("policy", ["Orphan", "Owner", "CreateOrMerge"])
     def test_one_that_merges_and_one_that_writes_the_same_keys(self, world: World, policy: str) -> None:
         """ESO says Ready of both where neither is the Secret's owner, and each undoes what the other wrote."""
