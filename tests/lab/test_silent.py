@@ -254,6 +254,19 @@ def test_a_problem_of_an_external_secret(stage: Stage, make: Callable[[Stage], M
     stage.exporter.wait_gone("eso_externalsecret_problem", timeout=60, **where)
 
 
+def test_one_that_merges_into_a_secret_whose_keys_another_writes(stage: Stage) -> None:
+    """ESO says Ready of both, and each undoes what the other wrote."""
+    stage.apply("second", creation_policy="Orphan", target={"name": "one-for-both"})
+    stage.apply(creation_policy="Merge", target={"name": "one-for-both"})
+    for name in ("subject", "second"):
+        where = {"namespace": stage.namespace, "name": name}
+        stage.exporter.wait_lines("eso_externalsecret_problem", problem="target_shared", **where)
+        [ready] = stage.exporter.lines("eso_externalsecret_ready", **where)
+        assert ready.value == 1
+    stage.cluster.delete(stage.external_secret("second"))
+    stage.exporter.wait_gone("eso_externalsecret_problem", namespace=stage.namespace, name="subject")
+
+
 # -- stores ----------------------------------------------------------------------------------------------------------
 
 
