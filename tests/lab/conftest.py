@@ -20,6 +20,7 @@ from tests.lab.openbao import OpenBao
 from tests.lab.process import STARTED
 from tests.lab.schemas import GROUP_VERSIONS, Schemas
 from tests.lab.servers import VAULT_TOKEN, BareCluster, Lab, install_crds
+from tests.lab.waiting import wait_until
 
 pytest.register_assert_rewrite("tests.lab.story")
 
@@ -130,6 +131,13 @@ def store(cluster: Cluster, lab: Lab) -> str:
 def monitoring_kinds(cluster: Cluster) -> None:
     """From now on the lab's API server also knows the Prometheus operator's kinds."""
     install_crds(cluster, "prometheus-operator")
+    wanted = ("PrometheusRule", "ServiceMonitor", "PodMonitor")
+
+    def published() -> bool:
+        schemas = cluster.openapi("/openapi/v3/apis/monitoring.coreos.com/v1")["components"]["schemas"]
+        return all(any(name.endswith(f".{kind}") for name in schemas) for kind in wanted)
+
+    wait_until("the schemas of the Prometheus operator's kinds are published", published)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,10 @@ path "database/*" { capabilities = ["read", "list"] }
 """
 
 
+_INIT_TIMEOUT = 60.0
+"""Seconds: it writes its first log and snapshots to a disk that other servers, starting too, keep busy."""
+
+
 class OpenBao(Process):
     """One node with raft storage and a file audit device; plain HTTP on loopback.
 
@@ -80,7 +84,8 @@ class OpenBao(Process):
         """Starts the server, initializes it when it is new, and unseals it."""
         super().start()
         if not self.health()["initialized"]:
-            keys = self._call("POST", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+            shares = {"secret_shares": 1, "secret_threshold": 1}
+            keys = self._call("POST", "sys/init", shares, timeout=_INIT_TIMEOUT)
             self.root_token, self._unseal_key = keys["root_token"], keys["keys"][0]
         self.unseal()
 
@@ -139,10 +144,10 @@ class OpenBao(Process):
         with self.audit_log.open() as log:
             return [json.loads(line) for line in log if line.endswith("\n")]
 
-    def _call(self, method: str, path: str, body: Any = None) -> Any:
+    def _call(self, method: str, path: str, body: Any = None, timeout: float = TIMEOUT) -> Any:
         headers = {"X-Vault-Token": self.root_token} if self.root_token else {}
         url = f"{self.address}/v1/{path}"
-        answer = self._session.request(method, url, json=body, headers=headers, timeout=TIMEOUT)
+        answer = self._session.request(method, url, json=body, headers=headers, timeout=timeout)
         if not answer.ok:
             raise RuntimeError(f"OpenBao answered {method} {path} with {answer.status_code}: {answer.text[:300]}")
         return answer.json() if answer.content else {}
