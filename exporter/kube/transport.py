@@ -23,6 +23,7 @@ from exporter.kube.failure import ApiError, Interrupted, of_status
 
 USER_AGENT = f"vault-eso-exporter/{__version__}"
 READ_SIZE = 64 * 1024
+READ_BUFFER = 64
 ERROR_BODY_LIMIT = 64 * 1024
 PAGE_LIMIT = 64 * 1024 * 1024  # bytes of one decompressed page; a larger one is asked for in smaller parts
 
@@ -55,6 +56,24 @@ class Keepalive(NamedTuple):
 KEEPALIVE = Keepalive()
 
 
+class _SmallBuffer:
+    """A socket as http.client's response takes it, read through a buffer too small to hold a value for long.
+
+    A watch's connection lives for minutes, and what it read last would stand in the usual 8 kB until the next event.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def makefile(self, mode: str) -> Any:
+        return self._sock.makefile(mode, buffering=READ_BUFFER)  # type: ignore[call-overload]
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *arguments: Any, **more: Any) -> None:
+        super().__init__(_SmallBuffer(sock), *arguments, **more)  # type: ignore[arg-type]
+
+
 class _Registered:
     """Mixed into urllib3's connections: tells the channel of every socket, before and after the TLS handshake."""
 
@@ -73,11 +92,11 @@ class _Registered:
 
 
 class _PlainConnection(_Registered, HTTPConnection):
-    pass
+    response_class = _Response
 
 
 class _TlsConnection(_Registered, HTTPSConnection):
-    pass
+    response_class = _Response
 
 
 class Channel:
