@@ -31,8 +31,8 @@ _LARGE = Sizes(externalsecrets=100_000, targets=100_000, manual=20_000)
 
 @dataclass(frozen=True)
 class LargeSizes:
-    """What the double is filled with: `large` is the size of the bars; the plain exporter still runs at those of `small` and `mixed`, which has the kinds
-    of `large` in the same proportion."""
+    """What the double is filled with: `large` is the size of the bars; the plain exporter still runs at those of `small` and
+    `mixed`, which has the kinds of `large` in the same proportion."""
 
     large: Sizes = _LARGE
     others: int = 380_000

@@ -41,17 +41,8 @@ MARK_DELETING = 16
 MARKS_OF_ESO = MARK_MANAGED | MARK_CREATED_BY | MARK_DATA_HASH | MARK_MANAGER
 
 
-class OwnerReference(NamedTuple):
-    """An owner reference as far as ownership needs it: `group` without the version."""
-
-    kind: str
-    group: str
-    name: str
-    uid: str
-
-
 class Owner(Protocol):
-    """What an owner reference must tell to be recognised."""
+    """An owner reference as far as ownership needs it: `group` without the version."""
 
     @property
     def kind(self) -> str: ...
@@ -67,7 +58,7 @@ class Metadata(NamedTuple):
     type: str
     labels: Mapping[str, str]
     annotations: Collection[str]
-    owners: Sequence[OwnerReference]
+    owners: Sequence[Owner]
     managers: Collection[str]
 
 
@@ -109,12 +100,12 @@ class Creators:
         for index, row in enumerate(rows):
             label = row.label.partition("=")[0]
             for condition, where in (
-                ("" if _is_glob(row.type) else row.type, self._by_type),
-                ("" if _is_glob(label) else label, self._by_label),
+                ("" if is_glob(row.type) else row.type, self._by_type),
+                ("" if is_glob(label) else label, self._by_label),
                 (row.annotation, self._by_annotation),
                 (row.owner_kind.partition(".")[0], self._by_owner),
-                ("" if _is_glob(row.secret) else row.secret, self._by_name),
-                ("" if _is_glob(row.manager) else row.manager, self._by_manager),
+                ("" if is_glob(row.secret) else row.secret, self._by_name),
+                ("" if is_glob(row.manager) else row.manager, self._by_manager),
                 (row.secret, name_globs),
                 (label, label_globs),
             ):
@@ -123,8 +114,8 @@ class Creators:
                     break
             else:
                 self._always.append(index)
-        self._name_globs = _one_pattern(name_globs)
-        self._label_globs = _one_pattern(label_globs)
+        self._name_globs = one_pattern(name_globs)
+        self._label_globs = one_pattern(label_globs)
         self._with_name_globs = [index for indexes in name_globs.values() for index in indexes]
         self._label_rows: dict[str, tuple[int, ...]] = {}
         self._with_label_globs = [index for indexes in label_globs.values() for index in indexes]
@@ -169,7 +160,7 @@ class Creators:
         return rows
 
 
-def _one_pattern(globs: Iterable[str]) -> re.Pattern[str]:
+def one_pattern(globs: Iterable[str]) -> re.Pattern[str]:
     """One pattern that finds any of the globs as a whole line; it never matches when there are none."""
     return re.compile("|".join(f"^(?:{translate(glob)[4:-3]})$" for glob in globs) or r"(?!)", re.MULTILINE)
 
@@ -185,7 +176,7 @@ def _fits(row: OwnershipRule, secret: Metadata) -> bool:
         return False
     if row.label:
         key, has_value, value = row.label.partition("=")
-        if _is_glob(key):
+        if is_glob(key):
             if not any(fnmatchcase(label, key) for label in secret.labels):
                 return False
         elif key not in secret.labels or (has_value and not _glob(secret.labels[key], value)):
@@ -197,12 +188,13 @@ def _fits(row: OwnershipRule, secret: Metadata) -> bool:
     return not row.manager or any(_glob(manager, row.manager) for manager in secret.managers)
 
 
-def _is_glob(pattern: str) -> bool:
+def is_glob(pattern: str) -> bool:
+    """Whether a condition of a rule is a glob, and not a text that must be equal."""
     return not _GLOB_SIGNS.isdisjoint(pattern)
 
 
 def _glob(value: str, pattern: str) -> bool:
-    return fnmatchcase(value, pattern) if _is_glob(pattern) else value == pattern
+    return fnmatchcase(value, pattern) if is_glob(pattern) else value == pattern
 
 
 def creator_of(manager: str) -> str:

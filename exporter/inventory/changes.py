@@ -12,10 +12,11 @@ PUSHSECRET = "pushsecret"
 CLUSTER_EXTERNALSECRET = "clusterexternalsecret"
 CLUSTER_PUSHSECRET = "clusterpushsecret"
 OPERATOR = "operator"
-REFRESHED = "refreshed externalsecret"
 """What is judged; also the label `kind` of problems. An object goes by (namespace, name), with namespace "" for one of the
-cluster: a SecretStore and a ClusterSecretStore are told apart by that. A part of the operator goes by its component.
-The last is no kind of its own: ExternalSecrets of which nothing changed but the time of the last sync, as nearly always."""
+cluster: a SecretStore and a ClusterSecretStore are told apart by that. A part of the operator goes by its component."""
+
+REFRESHED = "refreshed externalsecret"
+"""No kind of its own: ExternalSecrets of which nothing changed but the time of the last sync, as nearly always."""
 
 
 class Names:

@@ -124,8 +124,7 @@ class Engine:
             observed = self._observed.get(key, _NOTHING)
             try:
                 judged = kind.judge(self._inventory, self._view, namespace, name, now, observed)
-                if judged.findings is not None or self._observed:
-                    self._note(key, judged.findings)
+                self._note(key, judged.findings)
                 if judged.concerns is not None:
                     changes.add(*judged.concerns)
                 self._results.put(kind.name, namespace, name, judged.judgement)

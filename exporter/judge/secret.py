@@ -24,7 +24,7 @@ from exporter.eso.ownership import (
 )
 from exporter.judge.findings import Findings, Problem
 from exporter.judge.view import View
-from exporter.kube.records import Secret
+from exporter.kube.records import Owned, Secret
 
 ANNOTATION_EXCEPTION = "annotation"
 """The id of an exception that stands on the Secret itself."""
@@ -100,7 +100,7 @@ def silent(record: Secret, view: View) -> str:
     if facts.value_in_annotation or facts.edit is not None:
         return ""
     if record.owned is not None:
-        lives = facts.marks & MARK_DELETING or _owner_lives(record, view)
+        lives = facts.marks & MARK_DELETING or _lives(record.owned, record.namespace, view)
         return "eso_owned" if lives and not view.edit_turns(record.namespace, record.name) else ""
     alone = decided_alone(owned=False, marks=facts.marks, ownership=facts.rule_class)
     return facts.rule_class if alone and facts.rule_class != "manual" else ""
@@ -131,8 +131,9 @@ def judge(
         if len(turns) >= WAR_TURNS:
             findings.add("edit_war", turns[0], evidence=tuple(map(str, (len(turns),))))
             findings.look_again(turns[-WAR_TURNS] + WAR_WINDOW)
-    if record.owned is not None and not facts.marks & MARK_DELETING and not _owner_lives(record, view):
-        findings.observe("owner_dangling", view.settings.absence_after, evidence=(record.owned.name,))
+    owner = record.owned
+    if owner is not None and not facts.marks & MARK_DELETING and not _lives(owner, record.namespace, view):
+        findings.observe("owner_dangling", view.settings.absence_after, evidence=(owner.name,))
     if rule.ownership not in _ESO_CLASSES and facts.marks & MARK_MANAGED and not facts.marks & MARK_MANAGER:
         findings.observe("copied_marks", view.settings.absence_after)
     if facts.value_in_annotation:
@@ -172,10 +173,10 @@ def _classify(record: Secret, view: View) -> Rule:
     )
 
 
-def _owner_lives(record: Secret, view: View) -> bool:
-    owned = record.owned
-    owner = view.externalsecret(record.namespace, owned.name) if owned is not None else None
-    return owned is not None and owner is not None and owner.uid == owned.uid
+def _lives(owner: Owned, namespace: str, view: View) -> bool:
+    """Whether the ExternalSecret that a Secret of the namespace names as its owner is there, and no other of its name."""
+    found = view.externalsecret(namespace, owner.name)
+    return found is not None and found.uid == owner.uid
 
 
 def _edited(record: Secret, rule: Rule, view: View, findings: Findings) -> None:

@@ -215,7 +215,7 @@ class Decoder:
         row = cells or ()
         type_ = row[self._type_at] if 0 <= self._type_at < len(row) else None
         keys = row[self._keys_at] if 0 <= self._keys_at < len(row) else None
-        # Before looking it up: a list, say, cannot be.
+        # Before they are looked up: a list, say, has no hash.
         if not isinstance(type_, _TEXT_OR_NONE) or not isinstance(keys, _NUMBER_OR_NONE):
             raise _Bad("type")
         return _shared_cells(type_, keys)

@@ -18,11 +18,11 @@ import msgspec
 
 from exporter.config.settings import OwnershipRule
 from exporter.eso.identity import ANNOTATION_DATA_HASH, LABEL_CREATED_BY, LABEL_MANAGED, MANAGER_PREFIX
+from exporter.eso.ownership import is_glob, one_pattern
 from exporter.kube.resource import Cells
 from exporter.kube.wire import owning_externalsecret
 
 _PICKED_LIMIT = 10_000
-_GLOB = re.compile(r"[*?\[]")
 _HASH_ALONE = (True,)
 _OWNED = "owned"
 _DATA = b'{"f:data":{'
@@ -53,14 +53,14 @@ class Shapes:
         self._picked: dict[tuple[str, ...], tuple[int, Callable[[Mapping[str, str]], Hashable]]] = {}
         self._numbers = itertools.count()
         names = {row.secret for row in rules if row.secret}
-        globs = sorted(name for name in names if _GLOB.search(name))
+        globs = sorted(filter(is_glob, names))
         self._names = names.difference(globs)
         self._globs = [re.compile(translate(glob)) for glob in globs]
         # An alternation finds in one look the many names that fit none of them.
-        self._any_glob = re.compile("|".join(map(translate, globs)) or r"(?!)")
+        self._any_glob = one_pattern(globs)
         namespaces = {row.namespace for row in rules if row.namespace}
         self._namespaces = namespaces
-        self._any_namespace = any(_GLOB.search(namespace) for namespace in namespaces)
+        self._any_namespace = any(map(is_glob, namespaces))
         # Every Secret of ESO's has a manager of its own; unless a rule may mean some of them, one stands for all.
         self._managers_alike = not any(
             row.manager[:1] in ("", "*", "?", "[", MANAGER_PREFIX[0]) for row in rules if row.manager
@@ -128,7 +128,7 @@ class Shapes:
         return (
             meta.labels.get(LABEL_CREATED_BY) if meta.labels else None,
             tuple([(owner.kind, owner.apiVersion) for owner in owners]) if owners else None,
-            tuple([glob.match(name) is not None for glob in self._globs]) if self._any_glob.match(name) else None,
+            tuple([glob.match(name) is not None for glob in self._globs]) if self._any_glob.search(name) else None,
             name if name in self._names else None,
             namespace if self._any_namespace or namespace in self._namespaces else None,
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -13,6 +13,7 @@ from exporter.eso.times import parse_time
 
 _T = TypeVar("_T")
 _SHARED_LIMIT = 200_000
+_SHAPES_LIMIT = 20_000
 
 
 class OwnerReferenceWire(msgspec.Struct, gc=False):
@@ -72,6 +73,25 @@ class Shared:
         if len(self._seen) > _SHARED_LIMIT:
             self._seen.clear()
         return self._seen.setdefault(value, value)  # type: ignore[return-value]
+
+
+class Once(Generic[_T]):
+    """What is worked out of a shape once, and stands in memory once even where shapes differ. `get` gives what is known of a
+    shape; None, the shape of what has none, is never known. Forgets all shapes when they have grown past a limit."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, _T] = {}
+        self._shared = Shared()
+        self.get = self._known.get
+
+    def keep(self, shape: Hashable | None, value: _T) -> _T:
+        """Notes what was worked out of a shape; returns the equal value that was seen first."""
+        value = self._shared(value)
+        if shape is not None:
+            if len(self._known) >= _SHAPES_LIMIT:
+                self._known.clear()
+            self._known[shape] = value
+        return value
 
 
 class OwnerKeys:

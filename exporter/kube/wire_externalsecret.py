@@ -12,9 +12,7 @@ from exporter.eso.identity import is_synced_resource_version
 from exporter.eso.schedule import SyncWindow, SyncWindows
 from exporter.eso.times import parse_duration, parse_time
 from exporter.kube.records import ExternalSecret, GeneratorRef, Plan, StoreRef, uid_hash
-from exporter.kube.wire import ConditionWire, Meta, OwnerKeys, Shared, created
-
-_PLANS_LIMIT = 20_000
+from exporter.kube.wire import ConditionWire, Meta, Once, OwnerKeys, created
 
 DEFAULT_INTERVAL = 3600.0
 """Seconds: the CRD's default refreshInterval."""
@@ -111,7 +109,7 @@ _NO_SPEC, _NO_TARGET, _NO_STATUS = _Spec(), _Target(), _Status()
 
 def converter(owner_keys: OwnerKeys) -> Callable[[ExternalSecretWire, object], ExternalSecret]:
     """Makes the function from wire to record; `owner_keys` decides the `owner` of each."""
-    plans = _Plans()
+    plans: Once[Plan] = Once()
 
     def convert(wire: ExternalSecretWire, _cells: object) -> ExternalSecret:
         meta, spec, status = wire.metadata, wire.spec or _NO_SPEC, wire.status or _NO_STATUS
@@ -122,13 +120,17 @@ def converter(owner_keys: OwnerKeys) -> Callable[[ExternalSecretWire, object], E
         owners = meta.ownerReferences
         ces = next((o.name for o in owners if o.kind == "ClusterExternalSecret"), "") if owners else ""
         synced = status.syncedResourceVersion
+        shape = _shape(spec, target, namespace)
+        plan = plans.get(shape)
+        if plan is None:
+            plan = plans.keep(shape, _plan(spec, target, namespace))
         return ExternalSecret(
             namespace=namespace,
             name=name,
             uid=uid_hash(meta.uid),
             created=created(meta.creationTimestamp),
             deleting=parse_time(meta.deletionTimestamp),
-            plan=plans.of(spec, target, namespace),
+            plan=plan,
             target=(name if not target.name or target.name == name else target.name) if _is_secret(target) else "",
             cluster_externalsecret=sys.intern(ces),
             owner=owner_keys.of(meta.labels, meta.annotations),
@@ -145,27 +147,7 @@ def converter(owner_keys: OwnerKeys) -> Callable[[ExternalSecretWire, object], E
     return convert
 
 
-class _Plans:
-    """Makes plans of specs; what is the same is worked out and kept once."""
-
-    def __init__(self) -> None:
-        self._shared = Shared()
-        self._known: dict[Hashable, Plan] = {}
-
-    def of(self, spec: _Spec, target: _Target, namespace: str) -> Plan:
-        """The plan of one ExternalSecret."""
-        key = _plain(spec, target, namespace)
-        if key is None:
-            return self._shared(_plan(spec, target, namespace))
-        plan = self._known.get(key)
-        if plan is None:
-            if len(self._known) >= _PLANS_LIMIT:
-                self._known.clear()
-            plan = self._known[key] = self._shared(_plan(spec, target, namespace))
-        return plan
-
-
-def _plain(spec: _Spec, target: _Target, namespace: str) -> Hashable | None:
+def _shape(spec: _Spec, target: _Target, namespace: str) -> Hashable | None:
     """All that the plan of a plain spec is made of: one store, keys, an interval. None for one that asks for more."""
     store, data = spec.secretStoreRef, spec.data
     if store is None or spec.dataFrom or spec.syncWindows is not None or target.template is not None:

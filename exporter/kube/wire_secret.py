@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -28,25 +28,26 @@ from exporter.eso.ownership import (
     NO_RULE,
     Creators,
     Metadata,
-    OwnerReference,
     creator_of,
 )
 from exporter.eso.times import parse_time
 from exporter.kube.records import Acceptance, Edit, Owned, Secret, SecretFacts, uid_hash
 from exporter.kube.resource import Cells
 from exporter.kube.secret_shape import Shapes
-from exporter.kube.wire import OwnerKeys, OwnerReferenceWire, Shared, created, owning_externalsecret
+from exporter.kube.wire import Once, OwnerKeys, OwnerReferenceWire, created, owning_externalsecret
 
 ANNOTATION_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ANNOTATION_ACCEPTED = "vault-eso-exporter/accepted-because"
 ANNOTATION_ACCEPTED_BY = "vault-eso-exporter/accepted-by"
 ANNOTATION_ACCEPTED_UNTIL = "vault-eso-exporter/accepted-until"
 
+_READ_AS_TEXT = (ANNOTATION_LAST_APPLIED, ANNOTATION_ACCEPTED, ANNOTATION_ACCEPTED_BY, ANNOTATION_ACCEPTED_UNTIL)
+"""Of other annotations that rules name it matters only whether they are there."""
+
 NO_MANAGER = "none"
 """The creator class of a Secret in whose managedFields nobody owns anything (old objects, stripped fields)."""
 
 _MAX_TEXT = 128
-_SHAPES_LIMIT = 20_000
 # The annotation is a JSON text inside a JSON string, so its quotes stand escaped.
 _SECRET_MANIFEST = re.compile(rb'\\"kind\\":\s*\\"Secret\\"')
 _SECRET_DATA = re.compile(rb'\\"(?:data|stringData)\\":\s*\{\s*\\"')
@@ -101,44 +102,30 @@ def _annotation_keys(creators: Creators, owner_keys: OwnerKeys) -> list[str]:
         {
             *creators.annotation_keys,
             *owner_keys.keys,
-            ANNOTATION_LAST_APPLIED,
+            *_READ_AS_TEXT,
             ANNOTATION_DATA_HASH,
-            ANNOTATION_ACCEPTED,
-            ANNOTATION_ACCEPTED_BY,
-            ANNOTATION_ACCEPTED_UNTIL,
         }
     )
 
 
 def converter(creators: Creators, owner_keys: OwnerKeys) -> Callable[[Any, Cells], Secret]:
     """Makes the function from wire to record; the table of creators and the owner keys are settings."""
-    shared = Shared()
     facts_of = _Facts(creators, owner_keys).of
     shape_of = Shapes(
         creators.rows,
         owner_keys.keys,
         _annotation_keys(creators, owner_keys),
-        {
-            *owner_keys.keys,
-            ANNOTATION_LAST_APPLIED,
-            ANNOTATION_ACCEPTED,
-            ANNOTATION_ACCEPTED_BY,
-            ANNOTATION_ACCEPTED_UNTIL,
-        },
+        {*owner_keys.keys, *_READ_AS_TEXT},
         _ABSENT,
     ).of
-    known: dict[Hashable, SecretFacts] = {}
+    known: Once[SecretFacts] = Once()
 
     def convert(wire: Any, cells: Cells) -> Secret:
         meta = wire.metadata
         shape = shape_of(meta, cells)
-        facts = known.get(shape) if shape is not None else None
+        facts = known.get(shape)
         if facts is None:
-            facts = shared(facts_of(meta, cells))
-            if shape is not None:
-                if len(known) >= _SHAPES_LIMIT:
-                    known.clear()
-                known[shape] = facts
+            facts = known.keep(shape, facts_of(meta, cells))
         owner = owning_externalsecret(meta.ownerReferences)
         name = meta.name
         owned = None
@@ -187,7 +174,7 @@ class _Facts:
                     cells.type or "",
                     labels,
                     annotations,
-                    [OwnerReference(o.kind, o.group, o.name, o.uid) for o in meta.ownerReferences or ()],
+                    meta.ownerReferences or (),
                     [entry.manager for entry in entries],
                 )
             )
