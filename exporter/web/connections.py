@@ -64,14 +64,19 @@ class Connections:
         """Whether answers should be the last on their connection."""
         return self._stopping
 
+    def refuse(self) -> None:
+        """Take in nobody and begin no request from now on; answers under way say that they are the last."""
+        with self._changed:
+            self._stopping = True
+
     def stop(self, grace: float) -> bool:
-        """Cut those without a request at once, wait at most `grace` seconds for answers under way, then cut these too.
+        """Refuse, cut those without a request at once, wait at most `grace` seconds for answers under way, then cut these too.
 
         True when every answer was finished.
         """
         deadline = time.monotonic() + grace
+        self.refuse()
         with self._changed:
-            self._stopping = True
             for connection in self._open:
                 if not connection.answering:
                     connection.cut()

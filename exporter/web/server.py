@@ -91,6 +91,8 @@ class WebServer:
 
         May be called more than once, and before `start`.
         """
+        # Before the listener is seen to be gone, so that no answer after that promises to keep its connection.
+        self._connections.refuse()
         self._waker.close()
         if self._acceptor.ident is not None:
             self._acceptor.join()
