@@ -6,6 +6,7 @@ object that was there all the time.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ from tests.kube.disturbances import (
     put,
     while_away,
 )
-from tests.kube.doubles import Watched, eventually, thing_resource
+from tests.kube.doubles import QUICK, Watched, eventually, thing_resource
+
+#: What is refused or not found for a moment is so only for a moment, however slow the machine is.
+LENIENT = dataclasses.replace(QUICK, denied_grace=60.0, absent_grace=60.0)
 
 
 def things() -> tuple[Resource, ...]:
@@ -48,7 +52,7 @@ def cluster() -> Iterator[SimulatedCluster]:
 
 @pytest.fixture
 def watched(cluster: SimulatedCluster, tmp_path: Path) -> Iterator[Watched]:
-    with Watched(cluster, tmp_path, things(), page_size=10) as watched:
+    with Watched(cluster, tmp_path, things(), page_size=10, pace=LENIENT) as watched:
         watched.synced()
         cluster.wait_for_watches(*RESOURCES)
         yield watched
@@ -164,18 +168,18 @@ def test_an_object_without_a_readable_key_does_not_stop_the_others(
     assert_converges(watched, cluster, tmp_path)
 
 
-def test_after_a_definition_that_vanishes_and_returns(
-    watched: Watched, cluster: SimulatedCluster, tmp_path: Path
-) -> None:
-    cluster.uninstall("externalsecrets", keep_objects=True)
-    status = watched.status("externalsecrets")
-    eventually(lambda: status.absent and not status.synced, "absent")
-    assert watched.sinks["externalsecrets"].records == {}
-    assert watched.status("secrets").synced
-    cluster.install("externalsecrets")
-    eventually(lambda: status.synced and not status.absent, "found again")
-    everything = {f"steady-{number}" for number in range(25)} | {"changes", "leaves"}
-    assert_converges(watched, cluster, tmp_path, everything)
+def test_after_a_definition_that_vanishes_and_returns(cluster: SimulatedCluster, tmp_path: Path) -> None:
+    with Watched(cluster, tmp_path, things(), page_size=10) as watched:
+        watched.synced()
+        cluster.uninstall("externalsecrets", keep_objects=True)
+        status = watched.status("externalsecrets")
+        eventually(lambda: status.absent and not status.synced, "absent")
+        assert watched.sinks["externalsecrets"].records == {}
+        assert watched.status("secrets").synced
+        cluster.install("externalsecrets")
+        eventually(lambda: status.synced and not status.absent, "found again")
+        everything = {f"steady-{number}" for number in range(25)} | {"changes", "leaves"}
+        assert_converges(watched, cluster, tmp_path, everything)
 
 
 def test_after_a_rotated_token(cluster: SimulatedCluster, tmp_path: Path) -> None:
