@@ -231,7 +231,9 @@ def test_a_namespace_that_leaves_and_returns_at_once(cluster: SimulatedCluster, 
         for _ in range(10):
             team(cluster, "red", watched="no")
             team(cluster, "red", watched="yes")
+        cluster.apply(workloads.namespace("empty", labels={"watched": "yes"}))
         cluster.apply(objects.secret("red", "last"))
+        eventually(lambda: scopes(watched) == {"red", "green", "empty"}, "every change before it was followed")
         eventually(lambda: watched.sinks["secrets"].names == {"of-red", "of-green", "last"})
         eventually(lambda: len([one for one in threading.enumerate() if one.name == "reflector secrets red"]) == 1)
         assert watched.sinks["secrets"].names == {"of-red", "of-green", "last"}
