@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import usage
 from benchmarks.cluster_objects import Sizes
 from benchmarks.scraper import Scraper, try_scrape
+from exporter.kube import residue
 from tests.lab.build import ensure
 from tests.lab.loopback import LOOPBACK, answers_200, free_port, new_session
 from tests.lab.process import Process
@@ -94,7 +95,7 @@ class Ours(Contestant):
         ]
 
     def environment(self) -> Mapping[str, str]:
-        return {"PYTHONPATH": str(ROOT)}
+        return {"PYTHONPATH": str(ROOT), **residue.ENVIRONMENT}
 
     def synced(self) -> bool:
         # Scraped when it speaks TLS: nobody counts what that contestant's sync takes.

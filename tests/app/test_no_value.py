@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import re
 from collections import Counter
@@ -15,9 +14,11 @@ import msgspec
 import pytest
 
 from exporter.demo.cluster import SimulatedCluster
+from exporter.kube import residue
 from tests.app.planting import mark, plant
 from tests.app.running import running
 from tests.cli.running import Serve, eventually
+from tests.memory import copies
 
 COUNT = 50
 MARKER = re.compile(rb"PLANTED-([a-z-]+)-\d{4}-VALUE")
@@ -82,18 +83,9 @@ def test_the_walk_would_find_it() -> None:
         assert any(planted in (text if isinstance(text, str) else text.decode()) for text in reachable(holder))
 
 
-def copies(pid: int) -> Counter[str]:
-    """How often planted values stand in the writable memory of a process, by the place that they were planted in."""
-    found: Counter[str] = Counter()
-    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for line in maps:
-            span, rights = line.split()[:2]
-            start, end = (int(part, 16) for part in span.split("-"))
-            if rights.startswith("rw") and "[v" not in line:
-                memory.seek(start)
-                with contextlib.suppress(OSError):  # given back to the system meanwhile
-                    found.update(place.decode() for place in MARKER.findall(memory.read(end - start)))
-    return found
+def left_in(running: Serve) -> Counter[str]:
+    """How often planted values stand in its memory, by the place that they were planted in."""
+    return Counter(found[1].decode() for found in copies(running.process.pid, MARKER))
 
 
 def events(running: Serve) -> float:
@@ -105,19 +97,18 @@ def events(running: Serve) -> float:
 def test_what_it_says_and_what_stays_in_freed_memory(cluster: SimulatedCluster, tmp_path: Path) -> None:
     kubeconfig = cluster.write_kubeconfig(tmp_path / "kubeconfig")
     arguments = ("--web.listen-address=127.0.0.1:0", "--vault.discover=off", "--log.level=debug")
-    with Serve("--kubeconfig", str(kubeconfig), *arguments) as running:
+    with Serve("--kubeconfig", str(kubeconfig), *arguments, environ=residue.ENVIRONMENT) as running:
         running.listening()
         assert eventually(lambda: running.get("/metrics")[1].count('error="template_error"') >= COUNT)
         said = {page: running.get(page)[1] for page in ("/metrics", "/", "/-/ready", "/none")}
-        left = copies(running.process.pid)
+        left = left_in(running)
         before = events(running)
         plant(cluster, COUNT)
         assert eventually(lambda: events(running) >= before + 5 * COUNT)  # all but those of Secrets, which are the same
-        after_events = copies(running.process.pid)
+        after_events = left_in(running)
         said["log"] = "".join(running.lines)
     assert "planted-7" in said["/metrics"]
     assert [name for name, text in said.items() if MARKER.search(text.encode())] == []
-    assert left.total() <= COUNT * len(PLACES) // 50
-    # Lines of less than 1 kB, as these are, leave copies where allocators keep small pieces for reuse.
-    assert after_events.total() <= COUNT * len(PLACES) // 10
-    assert not {"annotation", "es-annotation", "condition"} & set(after_events), "longer lines leave none"
+    # None was ever seen; what a thread is just reading when the memory is looked at may be one.
+    assert left.total() <= 1
+    assert after_events.total() <= 1

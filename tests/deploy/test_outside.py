@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from exporter.cli import main
+from exporter.kube import residue
 from tests.repo.tracked import ROOT
 
 SYSTEMD = ROOT / "deploy" / "systemd"
@@ -64,6 +65,7 @@ def test_the_unit_is_locked_down() -> None:
         "ProtectHome": "yes",
         "CapabilityBoundingSet": "",
         "LimitCORE": "0",
+        "Environment": "GLIBC_TUNABLES=" + residue.ENVIRONMENT["GLIBC_TUNABLES"],
     }.items():
         assert found[name] == [value]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from exporter import __version__
+from exporter.kube import residue
 from tests.lab import dockerfile
 from tests.lab.cluster import Cluster
 from tests.lab.exporter_process import ACCOUNT, NAMESPACE, Exporter, install_rbac
@@ -54,6 +55,7 @@ def test_what_runs_needs_neither_root_nor_a_shell(stages: list[dockerfile.Stage]
         assert last.list_form(instruction)[0] == "/app/bin/python"
     assert last.list_form("CMD") == ["serve"]
     assert last.all("EXPOSE") == ["10820"]
+    assert last.variables.items() >= residue.ENVIRONMENT.items()
 
 
 def test_every_stage_starts_from_the_same_base_by_name_and_tag(stages: list[dockerfile.Stage]) -> None:
