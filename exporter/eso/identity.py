@@ -7,7 +7,9 @@ operator by `tests/lab`. Hashes are SHA3-224 from 0.16.2 on, MD5 before; old val
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+import msgspec
 
 GROUP = "external-secrets.io"
 GROUP_GENERATORS = "generators.external-secrets.io"
@@ -17,17 +19,22 @@ ANNOTATION_DATA_HASH = "reconcile.external-secrets.io/data-hash"
 MANAGER_PREFIX = "externalsecrets.external-secrets.io/"
 
 _MANAGER_MAX_BYTES = 63
-_SHA3_224_HEX = 56
+_SHA3_224_HEX, _MD5_HEX = 56, 32
+_BLANKS = b" " * 600
+_JSON_STRING = msgspec.json.Decoder(str)
+
+Escaped = bytes | msgspec.Raw
+"""A JSON string with its quotes."""
 
 
 def object_hash(text: str) -> str:
     """ESO's hash of a text: 56 hexadecimal digits (SHA3-224), as written from 0.16.2 on."""
-    return hashlib.sha3_224(text.encode()).hexdigest()
+    return _hashed(_SHA3_224_HEX, text.encode())
 
 
 def object_hash_md5(text: str) -> str:
     """ESO's hash of a text up to 0.16.1: 32 hexadecimal digits."""
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+    return _hashed(_MD5_HEX, text.encode())
 
 
 def created_by(namespace: str, name: str) -> str:
@@ -42,37 +49,55 @@ def is_created_by(label: str, namespace: str, name: str) -> bool:
     return label == object_hash_md5(f"{namespace}/{name}")
 
 
-def _go_map(values: Mapping[str, str]) -> str:
-    """A string map as Go's fmt prints it: keys sorted by their UTF-8 bytes, which is the order of their code points."""
-    return "map[" + " ".join([f"{key}:{value}" for key, value in sorted(values.items())]) + "]"
-
-
 def synced_resource_version(
     generation: int, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None
 ) -> str:
     """What `status.syncedResourceVersion` is once ESO has applied this generation, these labels and annotations."""
-    return f"{generation}-{object_hash(_metadata_text(labels, annotations))}"
+    escaped = {key: msgspec.json.encode(value) for key, value in (annotations or {}).items()}
+    return f"{generation}-{_hashed(_SHA3_224_HEX, _metadata(labels, escaped))}"
 
 
 def is_synced_resource_version(
-    value: str, generation: int, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None
+    value: str, generation: int, labels: Mapping[str, str] | None, annotations: Mapping[str, Escaped] | None
 ) -> bool:
     """Whether `value` is the synced resource version of this metadata, in either hash form.
 
-    Raises nothing; lone surrogates in a value make the answer False (such an object is refused before it gets here).
+    Values of `annotations` are JSON strings with their quotes, as they stand in the API server's answer: they may quote
+    anything, so no text is made of one alone (see `_metadata`). Raises msgspec.DecodeError for one that is no JSON string.
     """
     head, dash, digest = value.partition("-")
-    if not dash or head != str(generation):
-        return False
-    try:
-        text = _metadata_text(labels, annotations)
-        return digest == (object_hash(text) if len(digest) == _SHA3_224_HEX else object_hash_md5(text))
-    except UnicodeEncodeError:
-        return False
+    return bool(dash) and head == str(generation) and digest == _hashed(len(digest), _metadata(labels, annotations))
 
 
-def _metadata_text(labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None) -> str:
-    return "{annotations:" + _go_map(annotations or {}) + " labels:" + _go_map(labels or {}) + "}"
+def _metadata(labels: Mapping[str, str] | None, annotations: Mapping[str, Escaped] | None) -> memoryview:
+    """What ESO hashes of metadata, as UTF-8: two string maps as Go's fmt prints them.
+
+    It is put together as one JSON string and unescaped as a whole, behind so many blanks that neither step takes its memory
+    from Python's allocator for small objects: that does not overwrite what is freed.
+    """
+    label_values = {key: msgspec.json.encode(value) for key, value in labels.items()} if labels else {}
+    escaped = b"".join(
+        (b'"', _BLANKS, b"{annotations:", *_go_map(annotations or {}), b" labels:", *_go_map(label_values), b'}"')
+    )
+    return memoryview(_JSON_STRING.decode(escaped).encode())[len(_BLANKS) :]
+
+
+def _go_map(values: Mapping[str, Escaped]) -> Iterable[bytes | memoryview]:
+    """A string map as Go's fmt prints it: keys sorted by their UTF-8 bytes, which is the order of their code points."""
+    pieces: list[bytes | memoryview] = [b"map["]
+    for key in sorted(values):
+        pieces += (msgspec.json.encode(key)[1:-1], b":", memoryview(values[key])[1:-1], b" ")
+    if values:
+        del pieces[-1]
+    pieces.append(b"]")
+    return pieces
+
+
+def _hashed(digits: int, data: bytes | memoryview) -> str:
+    """The hash of which a digest of so many hexadecimal digits would be."""
+    if digits == _SHA3_224_HEX:
+        return hashlib.sha3_224(data).hexdigest()
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def field_manager(name: str) -> str:

@@ -186,17 +186,22 @@ class Decoder:
 
     def _record_of(self, line: bytes) -> Record | None:
         try:
-            full = self._full.decode(line)
-        except UnicodeDecodeError:
-            self._count("text")
-            full = _decode(self._full, mend(line))
-        except msgspec.DecodeError as error:
-            raise _Bad("type") from error
+            return self._record(self._only(line))
+        except _Bad as bad:
+            # Decoding looks at the text of what it skips or leaves raw as little as it can: the converter may find it.
+            if not isinstance(bad.__cause__, UnicodeDecodeError):
+                raise
+        self._count("text")
+        return self._record(self._only(mend(line)))
+
+    def _only(self, line: bytes) -> Any:
+        """The object of a watch event, or the only row of its Table."""
+        one = _decode(self._full, line).object
         if self._form != "table":
-            return self._record(full.object)
-        if len(full.object.rows) != 1:
+            return one
+        if len(one.rows) != 1:
             raise _Bad("type")
-        return self._record(full.object.rows[0])
+        return one.rows[0]
 
     def _record(self, one: Any) -> Record | None:
         cells = NO_CELLS

@@ -14,6 +14,7 @@ from exporter.eso.times import parse_time
 _T = TypeVar("_T")
 _SHARED_LIMIT = 200_000
 _SHAPES_LIMIT = 20_000
+_TEXT = msgspec.json.Decoder(str)
 
 
 class OwnerReferenceWire(msgspec.Struct, gc=False):
@@ -39,7 +40,10 @@ def owning_externalsecret(owners: list[OwnerReferenceWire] | None) -> OwnerRefer
 
 
 class Meta(msgspec.Struct, gc=False):
-    """`metadata` of an object whose labels and annotations are needed in full while it is decoded."""
+    """`metadata` of an object whose labels and annotations are needed in full while it is decoded.
+
+    Annotations stay raw JSON of the page: they may quote anything, and no text is made of one that nobody asks for.
+    """
 
     name: str
     namespace: str = ""
@@ -48,7 +52,7 @@ class Meta(msgspec.Struct, gc=False):
     creationTimestamp: str | None = None
     deletionTimestamp: str | None = None
     labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
+    annotations: dict[str, msgspec.Raw] | None = None
     ownerReferences: list[OwnerReferenceWire] | None = None
 
 
@@ -101,13 +105,20 @@ class OwnerKeys:
         self.keys = tuple(keys)
         self._max_length = max_length
 
-    def of(self, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None) -> str:
+    def of(self, labels: Mapping[str, str] | None, annotations: Mapping[str, msgspec.Raw] | None) -> str:
         """The owner, cut to the configured length; "" when no key is there."""
         for key in self.keys:
-            value = (labels.get(key) if labels else None) or (annotations.get(key) if annotations else None)
+            value = labels.get(key) if labels else None
+            if not value and annotations and key in annotations:
+                value = text_of(annotations[key])
             if value:
                 return sys.intern(value[: self._max_length])
         return ""
+
+
+def text_of(raw: msgspec.Raw) -> str:
+    """The text that stands in a page as a JSON string. Raises msgspec.DecodeError if it is none."""
+    return _TEXT.decode(raw)
 
 
 def created(meta_time: str | None) -> float:

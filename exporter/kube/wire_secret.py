@@ -34,7 +34,7 @@ from exporter.eso.times import parse_time
 from exporter.kube.records import Acceptance, Edit, Owned, Secret, SecretFacts, uid_hash
 from exporter.kube.resource import Cells
 from exporter.kube.secret_shape import Shapes
-from exporter.kube.wire import Once, OwnerKeys, OwnerReferenceWire, created, owning_externalsecret
+from exporter.kube.wire import Once, OwnerKeys, OwnerReferenceWire, created, owning_externalsecret, text_of
 
 ANNOTATION_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ANNOTATION_ACCEPTED = "vault-eso-exporter/accepted-because"
@@ -66,7 +66,6 @@ class _Fields(msgspec.Struct, gc=False):
 
 _ABSENT = msgspec.Raw(b"")
 _FIELDS = msgspec.json.Decoder(_Fields)
-_TEXT = msgspec.json.Decoder(str)
 
 
 def wire_type(creators: Creators, owner_keys: OwnerKeys) -> type[msgspec.Struct]:
@@ -178,7 +177,6 @@ class _Facts:
                     [entry.manager for entry in entries],
                 )
             )
-        keys = self._owner_keys.keys
         return SecretFacts(
             type=sys.intern(cells.type or ""),
             keys=cells.keys,
@@ -191,7 +189,7 @@ class _Facts:
             edit=_edit(entries, es_entries) if es_entries else None,
             value_in_annotation=_holds_value(annotations.get(ANNOTATION_LAST_APPLIED)),
             acceptance=_acceptance(annotations) if ANNOTATION_ACCEPTED in annotations else None,
-            owner=self._owner_keys.of(labels, _texts(annotations, keys) if annotations else None),
+            owner=self._owner_keys.of(labels, annotations),
         )
 
 
@@ -201,10 +199,6 @@ def _present(annotations: Any) -> dict[str, msgspec.Raw]:
         return {}
     fields: dict[str, str] = annotations.fields
     return {key: raw for field, key in fields.items() if (raw := getattr(annotations, field)) is not _ABSENT}
-
-
-def _texts(annotations: dict[str, msgspec.Raw], keys: Sequence[str]) -> dict[str, str]:
-    return {key: _TEXT.decode(annotations[key]) for key in keys if key in annotations}
 
 
 def _holds_value(raw: msgspec.Raw | None) -> bool:
@@ -217,7 +211,8 @@ def _holds_value(raw: msgspec.Raw | None) -> bool:
 
 def _acceptance(annotations: dict[str, msgspec.Raw]) -> Acceptance | None:
     """The exception that somebody wrote on the Secret itself; an unreadable date counts as already past."""
-    texts = _texts(annotations, (ANNOTATION_ACCEPTED, ANNOTATION_ACCEPTED_BY, ANNOTATION_ACCEPTED_UNTIL))
+    named = (ANNOTATION_ACCEPTED, ANNOTATION_ACCEPTED_BY, ANNOTATION_ACCEPTED_UNTIL)
+    texts = {key: text_of(annotations[key]) for key in named if key in annotations}
     reason = texts.get(ANNOTATION_ACCEPTED, "").strip()
     if not reason:
         return None

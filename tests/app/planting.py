@@ -10,6 +10,7 @@ from exporter.demo import objects, workloads
 from exporter.demo.cluster import SimulatedCluster
 
 NAMESPACE = "shop"
+LONGEST_ANNOTATION = 1000
 
 
 def mark(place: str, number: int) -> str:
@@ -36,7 +37,9 @@ def plant(cluster: SimulatedCluster, count: int) -> None:
         cluster.apply(objects.manual_secret(NAMESPACE, name, annotations=annotations))
         es = objects.external_secret(NAMESPACE, name, ready="False", since=now - 600, created=now - 900)
         es["status"]["conditions"] = failing("condition", number)
-        es["metadata"]["annotations"] = {objects.LAST_APPLIED: mark("es-annotation", number) + "x" * 100}
+        # Of many lengths, and with escapes: pieces of memory go different ways by their size.
+        text = mark("es-annotation", number) + '"x' * (LONGEST_ANNOTATION * number // count // 2)
+        es["metadata"]["annotations"] = {objects.LAST_APPLIED: text}
         stored = cluster.apply(es)
         message = f"could not apply template: {mark('event', number)} {'x' * 100}"
         cluster.apply(workloads.event(stored, "Warning", "UpdateFailed", message, now - 60))

@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from exporter.config.settings import Settings
+from exporter.eso.identity import synced_resource_version
 from exporter.kube.decode import Decoder, Event, Page, accept
 from exporter.kube.failure import ApiError
 from exporter.kube.resource import Form
+from exporter.kube.resources import resources
 from tests.kube.doubles import Thing, thing_resource
+from tests.world import external_secret
 
 META = "meta.k8s.io/v1"
 SECRET_COLUMNS = [{"name": name} for name in ("Name", "Type", "Data", "Age")]
@@ -327,6 +331,22 @@ def test_broken_utf8_in_an_event_is_counted_and_replaced(decoding: Decoding) -> 
     event = decoding.decoder.event(line)
     assert event.record.mark == "\N{REPLACEMENT CHARACTER}"  # type: ignore[union-attr]
     assert decoding.errors == {"text": 1}
+
+
+@pytest.mark.parametrize("broken", [rb"\ud800", b"\xff"])
+def test_broken_text_that_only_the_converter_reads_is_counted_and_replaced(broken: bytes) -> None:
+    """An ExternalSecret's annotations stay raw until they are hashed: with U+FFFD, as ESO reads them."""
+    [resource] = [one for one in resources(Settings()) if one.name == "externalsecrets"]
+    errors = Counter[str]()
+    decoder = Decoder(resource, "json", "external-secrets.io/v1", lambda reason: errors.update([reason]))
+    version = synced_resource_version(1, None, {"note": "\N{REPLACEMENT CHARACTER}"})
+    api = {"apiVersion": "external-secrets.io/v1"}
+    one = {**api, "kind": "ExternalSecret", **external_secret(annotations={"note": "MARK"}, version=version)}
+    head = {**api, "kind": "ExternalSecretList"}
+    listed = decoder.page(json.dumps({**head, "items": [one]}).encode().replace(b"MARK", broken))
+    event = decoder.event(json.dumps({"type": "MODIFIED", "object": one}).encode().replace(b"MARK", broken))
+    assert [record.applied for record in (*listed.records, event.record)] == [True, True]  # type: ignore[attr-defined]
+    assert errors == {"text": 2}
 
 
 @pytest.mark.parametrize("line", [b"<html>", b"{", b'{"type":"ADDED"}', b"[]", b"null", b'{"type":3,"object":{}}'])
