@@ -63,7 +63,8 @@ def is_synced_resource_version(
     """Whether `value` is the synced resource version of this metadata, in either hash form.
 
     Values of `annotations` are JSON strings with their quotes, as they stand in the API server's answer: they may quote
-    anything, so no text is made of one alone (see `_metadata`). Raises msgspec.DecodeError for one that is no JSON string.
+    anything, so no text is made of one alone (see `_metadata`). Raises msgspec.DecodeError for one that is no JSON string,
+    UnicodeDecodeError for one that is no UTF-8.
     """
     head, dash, digest = value.partition("-")
     return bool(dash) and head == str(generation) and digest == _hashed(len(digest), _metadata(labels, annotations))
@@ -94,7 +95,7 @@ def _go_map(values: Mapping[str, Escaped]) -> Iterable[bytes | memoryview]:
 
 
 def _hashed(digits: int, data: bytes | memoryview) -> str:
-    """The hash of which a digest of so many hexadecimal digits would be."""
+    """ESO's hash of `data`, in the form that has so many hexadecimal digits (the older one for any number but 56)."""
     if digits == _SHA3_224_HEX:
         return hashlib.sha3_224(data).hexdigest()
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
