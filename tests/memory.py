@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import re
 from pathlib import Path
+
+OVERWRITTEN = platform.libc_ver()[0] == "glibc"
+"""Whether this machine's C library overwrites what is freed; others cannot, which docs/security.md says."""
 
 
 def copies(pid: int, pattern: re.Pattern[bytes]) -> list[re.Match[bytes]]:

@@ -18,7 +18,7 @@ from exporter.kube import residue
 from tests.app.planting import mark, plant
 from tests.app.running import running
 from tests.cli.running import Serve, eventually
-from tests.memory import copies
+from tests.memory import OVERWRITTEN, copies
 
 COUNT = 50
 MARKER = re.compile(rb"PLANTED-([a-z-]+)-\d{4}-VALUE")
@@ -109,6 +109,7 @@ def test_what_it_says_and_what_stays_in_freed_memory(cluster: SimulatedCluster, 
         said["log"] = "".join(running.lines)
     assert "planted-7" in said["/metrics"]
     assert [name for name, text in said.items() if MARKER.search(text.encode())] == []
-    # None was ever seen; what a thread is just reading when the memory is looked at may be one.
-    assert left.total() <= 1
-    assert after_events.total() <= 1
+    if OVERWRITTEN:
+        # None was ever seen; what a thread is just reading when the memory is looked at may be one.
+        assert left.total() <= 1
+        assert after_events.total() <= 1
