@@ -184,11 +184,11 @@ class App:
                 settings.operator,
             ):
                 # What is decoded depends on these: reflectors start anew and bring every record up to date, while the
-                # old records stay in sight.
+                # old records stay in sight. The old ones tell how things stand until the new ones do.
                 watcher = self._make_watcher(settings)
-                before, self._watcher = self._watcher, watcher
-                before.stop(timeout=1.0)
+                self._watcher.stop(timeout=1.0)
                 watcher.start()
+                self._watcher = watcher
             self.vaults.reload(settings.vault)
             self.judging.reload(settings)
             self.notifier.reload(settings.alertmanager)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from exporter.kube.resource import ReflectorStatus
-from exporter.kube.resources import CLUSTERSECRETSTORES
+from exporter.kube.resources import CLUSTERSECRETSTORES, NAMESPACES
 
 Key = tuple[str, str]
 
@@ -14,7 +14,7 @@ class Known:
     """Which (resource, scope) is known: completely listed, or not served at all (then there is nothing of it).
 
     A reflector that has not settled keeps what was known before it, so that a reload which starts new reflectors makes
-    no dip. With `narrowed` (namespaces are watched one by one) ClusterSecretStores may be out of reach for good: rights
+    no dip; and while namespaces have not, from which others may follow, so does every scope. With `narrowed` (namespaces are watched one by one) ClusterSecretStores may be out of reach for good: rights
     by Role cannot give them, and Secrets are judged without them.
     """
 
@@ -28,6 +28,8 @@ class Known:
         known: set[Key] = set()
         denied: set[str] = set()
         for status in statuses:
+            if status.resource == NAMESPACES and narrowed and not settled([status]):
+                known.update(key for key in self._known if key[1])
             key = (status.resource, status.scope)
             if status.synced or status.absent or (not status.denied and key in self._known):
                 known.add(key)

@@ -15,6 +15,7 @@ import pytest
 from exporter.app import App
 from exporter.config.settings import (
     JudgeSettings,
+    KubernetesSettings,
     OwnerSettings,
     OwnershipException,
     OwnershipRule,
@@ -24,9 +25,10 @@ from exporter.config.settings import (
     VaultServer,
     VaultSettings,
 )
-from exporter.demo import objects, workloads
+from exporter.demo import faults, objects, workloads
 from exporter.demo.cluster import SimulatedCluster
 from exporter.errors import ConfigError
+from exporter.kube.watcher import Watcher
 from tests.app.running import eventually, manual, running, samples
 
 NAMESPACES = ("shop", "mail")
@@ -91,6 +93,30 @@ def test_a_new_rule_needs_every_secret_again_and_makes_no_gap(app: App) -> None:
         eventually(lambda: manual(app) == {"shop": "1", "mail": "0"})
     assert 'eso_secrets{namespace="mail",class="controller"} 1' in samples(app, "eso_secrets")
     assert app.healthy()
+
+
+def test_watches_that_take_their_time_to_end_make_no_gap(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = Watcher.stop
+
+    def slowly(watcher: Watcher, timeout: float) -> None:
+        stop(watcher, timeout)
+        time.sleep(0.7)  # several rounds of the refresher
+
+    monkeypatch.setattr(Watcher, "stop", slowly)
+    with never_dark(app, "eso_manual_secrets", 2), never_dark(app, "eso_externalsecret_ready", 1):
+        app.reload(changed(app, owner=OwnerSettings(keys=("squad",))))
+
+
+def test_a_selection_of_namespaces_that_is_read_again_makes_no_gap(cluster: SimulatedCluster, tmp_path: Path) -> None:
+    """Which namespaces there are to watch is known only once the new watcher has listed them."""
+    kubeconfig = str(cluster.write_kubeconfig(tmp_path / "kubeconfig"))
+    settings = KubernetesSettings(kubeconfig=kubeconfig, namespace_selector="team=pay")
+    with running(Path(kubeconfig), kubernetes=settings) as app:
+        eventually(lambda: manual(app) == {"shop": "1", "mail": "1"})
+        cluster.faults.inject(faults.Slow(0.7), "namespaces", verb="list")
+        with never_dark(app, "eso_manual_secrets", 2), never_dark(app, "eso_externalsecret_ready", 1):
+            app.reload(changed(app, owner=OwnerSettings(keys=("squad",))))
+            eventually(lambda: 'owner="blue"' in "".join(samples(app, "eso_manual_secret_info")))
 
 
 def test_another_owner_key(app: App) -> None:
