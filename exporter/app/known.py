@@ -14,8 +14,9 @@ class Known:
     """Which (resource, scope) is known: completely listed, or not served at all (then there is nothing of it).
 
     A reflector that has not settled keeps what was known before it, so that a reload which starts new reflectors makes
-    no dip; and while namespaces have not, from which others may follow, so does every scope. With `narrowed` (namespaces are watched one by one) ClusterSecretStores may be out of reach for good: rights
-    by Role cannot give them, and Secrets are judged without them.
+    no dip; with `narrowed` (namespaces are watched one by one) so does every scope while namespaces have not settled, for
+    its reflectors may be yet to come. There, too, ClusterSecretStores may be out of reach for good: rights by Role cannot
+    give them, and Secrets are judged without them.
     """
 
     def __init__(self) -> None:

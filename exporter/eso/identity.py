@@ -7,7 +7,7 @@ operator by `tests/lab`. Hashes are SHA3-224 from 0.16.2 on, MD5 before; old val
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -83,7 +83,7 @@ def _metadata(labels: Mapping[str, str] | None, annotations: Mapping[str, Escape
     return memoryview(_JSON_STRING.decode(escaped).encode())[len(_BLANKS) :]
 
 
-def _go_map(values: Mapping[str, Escaped]) -> Iterable[bytes | memoryview]:
+def _go_map(values: Mapping[str, Escaped]) -> list[bytes | memoryview]:
     """A string map as Go's fmt prints it: keys sorted by their UTF-8 bytes, which is the order of their code points."""
     pieces: list[bytes | memoryview] = [b"map["]
     for key in sorted(values):

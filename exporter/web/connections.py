@@ -70,12 +70,10 @@ class Connections:
             self._stopping = True
 
     def stop(self, grace: float) -> bool:
-        """Refuse, cut those without a request at once, wait at most `grace` seconds for answers under way, then cut these too.
-
-        True when every answer was finished.
+        """After `refuse`: cut those without a request at once, wait at most `grace` seconds for answers under way, then cut
+        these too. True when every answer was finished.
         """
         deadline = time.monotonic() + grace
-        self.refuse()
         with self._changed:
             for connection in self._open:
                 if not connection.answering:

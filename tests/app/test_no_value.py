@@ -22,7 +22,6 @@ from tests.memory import OVERWRITTEN, copies
 
 COUNT = 50
 MARKER = re.compile(rb"PLANTED-([a-z-]+)-\d{4}-VALUE")
-PLACES = {"annotation", "es-annotation", "condition", "event", "store", "pushsecret", "clusterexternalsecret", "reason"}
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from exporter.demo import workloads
+from exporter.demo.objects import LAST_APPLIED
 from exporter.kube import residue
 from tests.lab import objects
 from tests.lab.cluster import Cluster
@@ -20,7 +21,6 @@ from tests.lab.waiting import wait_until
 from tests.memory import copies
 
 SHOP = "no-value"
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 COUNT = 60
 #: Of the values, in characters: pieces of memory go different ways by their size.
 LENGTHS = (0, 300, 600, 3000)
